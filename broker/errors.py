@@ -9,7 +9,7 @@
     |   |   |-- NotSerialisable               a value cannot be stored; names the path to it
     |   |   |-- EventTooLarge                 the encoded data exceeds the limit
     |   |   `-- TooFarAhead                   due more than a year from now
-    |   |-- ResendTooLate                     a generated event id is re-sent after the window that recognises duplicates
+    |   |-- ResendTooLate                     a generated event id is sent again when its duplicate is past finding
     |   `-- DurabilityUnavailable             the server cannot give the durability that was asked for
     |-- RedisError                   exit 1   something between us and the server
     |   |-- RedisUnavailable         exit 3   not reachable, or not ready, within the bounded wait
@@ -81,7 +81,7 @@ class NotSerialisable(InvalidEvent):
         reason: what is wrong with it.
     """
 
-    default_remedy = "Use None, bool, int, float, str, bytes, list, dict, datetime, Decimal, UUID, Enum, a dataclass or a pydantic model."
+    default_remedy = "Use None, bool, numbers, str, bytes, list, dict, datetime, Decimal, UUID, Enum, a dataclass or a pydantic model."
 
     def __init__(self, path: str, reason: str = "", *, remedy: str | None = None) -> None:
         super().__init__(f"{path} cannot be stored: {reason}.", remedy=remedy)
@@ -105,7 +105,7 @@ class ResendTooLate(UsageError):
     """A generated event id is sent again after the window within which the duplicate would be recognised."""
 
     default_remedy = (
-        "Look whether the first try arrived (`client.runs(event id)`); if not, send the event again without an id."
+        "Look whether the first try arrived (`client.runs(event id)`); if not, send it again without an id."
     )
 
 
@@ -167,7 +167,7 @@ class NamespaceMismatch(RedisError):
 
 
 class CommandRefused(RedisError):
-    """The server answered with an error that waiting does not cure (permissions, a wrong key type, a failing script)."""
+    """The server answered with an error that waiting does not cure (permissions, a wrong key type, a script)."""
 
     default_remedy = "Check the permissions of the Redis user (`bgjobs doctor`) and that nothing else uses these keys."
 
@@ -196,7 +196,7 @@ class FunctionNotFound(NotFound):
     """No such function is registered."""
 
     default_remedy = (
-        "Check the name (`bgjobs functions list`); a function is registered when a worker that has it starts."
+        "Check the name (`bgjobs functions list`); a worker that has the function registers it when it starts."
     )
 
 
