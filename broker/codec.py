@@ -48,9 +48,9 @@ _packers = _Packers()
 def encode(value: Any, where: str = "value") -> bytes:
     """Encode a value.
 
-    Supported: None, bool, int (64 bits), float, str, bytes, list, tuple and set (come back as lists), dict, aware datetime
-    (comes back in UTC), naive datetime, date and time (ISO text), timedelta (seconds), Decimal, UUID, Path (text), Enum
-    (its value), pydantic models, dataclasses.
+    Supported: None, bool, int (64 bits), float, str, bytes, list, tuple and set (come back as lists), dict, aware
+    datetime (comes back in UTC), naive datetime, date and time (ISO text), timedelta (seconds), Decimal, UUID, Path
+    (text), Enum (its value), pydantic models, dataclasses.
 
     Args:
         value: what to encode.
