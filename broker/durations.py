@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from pytimeparse import parse as parse_words
 
-from .errors import InvalidDuration
+from .errors import UsageError
 
 #: A number is seconds; else a timedelta, or words: "90s", "1h30m", "3 days", "250ms".
 Duration: TypeAlias = float | int | timedelta | str
@@ -17,8 +17,15 @@ Duration: TypeAlias = float | int | timedelta | str
 #: An aware datetime, or Unix time in seconds.
 Moment: TypeAlias = datetime | float | int
 
-#: Nothing waits longer: what is larger is a mistake in the unit, and stays exact in a float of milliseconds.
+#: Nothing waits longer; what is larger is a mistake in the unit.
 LONGEST = 100 * 366 * 86_400.0
+
+
+class InvalidDuration(UsageError, ValueError):
+    """A duration or a moment that can't be read."""
+
+    default_remedy = 'Give seconds as a number, a timedelta, or words such as "90s", "1h30m" or "3 days".'
+
 
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _MILLISECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:ms|millis|milliseconds?)", re.IGNORECASE)
@@ -35,22 +42,22 @@ def seconds(value: Duration, *, what: str = "duration") -> float:
         InvalidDuration: it can't be read, is negative, not finite or too long.
     """
     if isinstance(value, timedelta):
-        length = value.total_seconds()
+        length: float = value.total_seconds()
     elif isinstance(value, str):
         length = _from_words(value, what)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        length = float(value) if abs(value) <= LONGEST or value != value else math.copysign(math.inf, value)
+        length = value
     else:
-        raise InvalidDuration(f"{what} is {value!r}, a {type(value).__name__}, which is no duration")
-    if math.isnan(length) or length < 0:
-        raise InvalidDuration(f"{what} is {value!r}, but a duration can't be negative")
+        raise InvalidDuration(f"{what} is {value!r}, a {type(value).__name__}, which is no duration.")
+    if length != length or length < 0:
+        raise InvalidDuration(f"{what} is {value!r}, but a duration is 0 or more.")
     if length > LONGEST:
-        raise InvalidDuration(f"{what} is {value!r}, which is more than 100 years")
-    return length
+        raise InvalidDuration(f"{what} is {value!r}, which is more than 100 years.")
+    return float(length)
 
 
 def milliseconds(value: Duration, *, what: str = "duration") -> int:
-    """The length of a duration in whole milliseconds, rounded up, so that nothing fires early. Raises like `seconds`."""
+    """The length of a duration in whole milliseconds, rounded up: nothing fires early. Raises like `seconds`."""
     # Rounded before it is rounded up: 0.1 s is 100.00000000000001 ms in binary.
     return math.ceil(round(seconds(value, what=what) * 1000, 6))
 
@@ -64,14 +71,14 @@ def unix_time(value: Moment, *, what: str = "time") -> float:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise InvalidDuration(
-                f"{what} is {value.isoformat()}, a datetime without a zone",
-                remedy="Give it one, for example datetime.now(timezone.utc) + timedelta(hours=1)",
+                f"{what} is {value.isoformat()}, a datetime without a zone.",
+                remedy="Give it one, for example datetime.now(timezone.utc) + timedelta(hours=1).",
             )
         return value.timestamp()
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
         return float(value)
     raise InvalidDuration(
-        f"{what} is {value!r}, which is no time", remedy="Give an aware datetime or Unix time in seconds"
+        f"{what} is {value!r}, which is no time.", remedy="Give an aware datetime or Unix time in seconds."
     )
 
 
@@ -86,7 +93,7 @@ def _from_words(text: str, what: str) -> float:
         return float(words)
     if match := _MILLISECONDS.fullmatch(words):
         return float(match[1]) / 1000
-    parsed = None if words.startswith("-") else parse_words(words)
+    parsed: float | None = None if words.startswith("-") else parse_words(words)
     if parsed is None:
-        raise InvalidDuration(f"{what} is {text!r}, which can't be read as a duration")
-    return float(parsed)
+        raise InvalidDuration(f"{what} is {text!r}, which can't be read as a duration.")
+    return parsed
