@@ -1,0 +1,1 @@
+"""What web code and workers both import: apps, functions, triggers, policies, events. Runs no user code."""

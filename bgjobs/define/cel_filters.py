@@ -1,0 +1,65 @@
+"""Filters in CEL, the Common Expression Language. Importing this module needs the extra `cel`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cel
+
+from .errors import InvalidExpression
+from .filters import FilterError
+
+# The macros that bind a name of their own: all(x, ...), exists(x, ...) and so on.
+_MACRO = re.compile(
+    r"\.\s*(?:all|exists|exists_one|existsOne|map|filter|transformList|transformMap|bind)\s*\(\s*(\w+)\s*(?:,\s*(\w+)\s*,)?"
+)
+_LANGUAGE = "The language: https://cel.dev."
+
+
+@dataclass(frozen=True, slots=True)
+class CelFilter:
+    """A compiled CEL expression over `event`."""
+
+    text: str
+    program: cel.Program
+
+    def matches(self, event: Mapping[str, Any]) -> bool:
+        """See `Filter.matches`. A path that is missing where the verdict depends on it does not match."""
+        try:
+            verdict = self.program.execute({"event": dict(event)})
+        except KeyError:
+            return False
+        except Exception as error:
+            raise FilterError("type" if isinstance(error, TypeError) else "error", str(error)) from error
+        if not isinstance(verdict, bool):
+            raise FilterError("not_bool", f"{self.text!r} gives {verdict!r}, neither true nor false")
+        return verdict
+
+
+def compile_cel(text: str) -> CelFilter:
+    """Compile an expression.
+
+    Raises:
+        InvalidExpression: it can't be read, or looks at something else than `event`.
+    """
+    try:
+        program = cel.compile(text)
+    except Exception as error:
+        raise InvalidExpression(
+            f"The filter {text!r} can't be read: {_first_error(error)}.", remedy=_LANGUAGE
+        ) from error
+    bound = {name for match in _MACRO.finditer(text) for name in match.groups() if name}
+    if unknown := sorted(set(program.variables()) - {"event"} - bound):
+        raise InvalidExpression(
+            f"The filter {text!r} looks at {', '.join(unknown)}, which it does not have.",
+            remedy="It has `event` alone: event.name, event.id, event.key and event.data.",
+        )
+    return CelFilter(text.strip(), program)
+
+
+def _first_error(error: Exception) -> str:
+    lines = str(error).partition("ERROR: ")[2].splitlines()
+    return lines[0] if lines else str(error)
