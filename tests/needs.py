@@ -1,4 +1,4 @@
-"""Markers for what a test needs beyond wheels: deselected where that is missing, and an error where nothing may be missing.
+"""Markers for what a test needs beyond wheels: deselected where that is missing, unless nothing may be missing.
 
 `BGJOBS_TEST_ALL=1` (set by .ci/run) deselects nothing and turns a skipped or deselected test into a failed session.
 """

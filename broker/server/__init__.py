@@ -1,6 +1,7 @@
 """Which server to talk to, and a private one of our own where none is given.
 
-`find_server` answers the first; `EmbeddedServer` is the second: a Redis or Valkey process for `bgjobs dev`, the demo and tests.
+`find_server` answers the first; `EmbeddedServer` is the second: a Redis or Valkey process for `bgjobs dev`, the demo
+and tests.
 """
 
 from .binary import ServerBinary, binary_at, embedded_binary, find_binary

@@ -62,7 +62,7 @@ def dev_server(
     environ: Mapping[str, str] = os.environ,
     folder: Path = DEFAULT_FOLDER,
 ) -> Iterator[Found]:
-    """The server for `bgjobs dev`: the given one, else an own one that keeps its data in `folder` and ends with this block.
+    """The server for `bgjobs dev`: the given one, else an own one with its data in `folder`, ended with this block.
 
     Raises:
         ServerNotFound: none is given and no server program is found.

@@ -35,8 +35,9 @@ DURABLE = {"appendonly": "yes", "appendfsync": "everysec"}
 class EmbeddedServer:
     """One server process, private to this user, that never outlives the process that started it.
 
-    It runs in its own session, so that Ctrl-C in a terminal reaches the workers only and they can still finish their runs. After
-    `stop` or `kill`, `start` goes on with the same data at the same address. Not safe for use by several threads at a time.
+    It runs in its own session, so that Ctrl-C in a terminal reaches the workers only and they can still finish their
+    runs. After `stop` or `kill`, `start` goes on with the same data at the same address. Not safe for use by several
+    threads at a time.
     """
 
     def __init__(
@@ -124,7 +125,9 @@ class EmbeddedServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _spawn(self) -> None:

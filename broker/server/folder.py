@@ -1,7 +1,7 @@
-"""The folder of an own server: its data, its log, the lock that keeps a second server off, and the note that says where it listens.
+"""The folder of an own server: data, log, the lock that keeps a second server off, the note of where it listens.
 
-The lock is handed down to the server process and so lives exactly as long as that process: a lock without a server, or a server
-without a lock, cannot be left behind by any crash.
+The lock is handed down to the server process and so lives exactly as long as that process: a lock without a server, or
+a server without a lock, cannot be left behind by any crash.
 """
 
 import json

@@ -1,8 +1,8 @@
 """A tiny process that ends the server when the process that started it is gone, however that one died.
 
-Its standard input is a pipe whose other end only the starter holds, so that the kernel tells it of the starter's death. (Linux'
-parent-death signal would be shorter, but it fires when the *thread* that started the server ends.) A forked child of the starter
-inherits that end: then the server lives until the child ends too.
+Its standard input is a pipe whose other end only the starter holds, so that the kernel tells it of the starter's
+death. (Linux' parent-death signal would be shorter, but it fires when the *thread* that started the server ends.) A
+forked child of the starter inherits that end: then the server lives until the child ends too.
 """
 
 import subprocess
