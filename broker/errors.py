@@ -81,7 +81,7 @@ class NotSerialisable(InvalidEvent):
         reason: what is wrong with it.
     """
 
-    default_remedy = "Use None, bool, numbers, str, bytes, list, dict, datetime, UUID, Enum, dataclasses or pydantic models."
+    default_remedy = "Use None, bool, numbers, str, bytes, list, dict, datetime, Enum, dataclasses or pydantic models."
 
     def __init__(self, path: str, reason: str = "", *, remedy: str | None = None) -> None:
         super().__init__(f"{path} cannot be stored: {reason}.", remedy=remedy)
