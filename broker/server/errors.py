@@ -12,17 +12,17 @@ INSTALL = {
 }
 
 
-def server_not_found(*, too_old: Sequence[str] = (), platform: str = sys.platform) -> ServerNotFound:
+def server_not_found(*, too_old: Sequence[str] = (), platform: str | None = None) -> ServerNotFound:
     """The error for: no address was given and there is no server program to start.
 
     Args:
         too_old: the server programs that were found and are too old.
-        platform: as in `sys.platform`; decides what the remedy says to install.
+        platform: as in `sys.platform`, by default this one; decides what the remedy says to install.
     """
     what = "No Redis was given, and there is no server program to start one with."
     if too_old:
         what += f" Too old, for Redis 7.0 or Valkey 7.2 is needed: {', '.join(too_old)}."
-    return ServerNotFound(what, remedy=INSTALL.get(platform, INSTALL["linux"]))
+    return ServerNotFound(what, remedy=INSTALL.get(platform or sys.platform, INSTALL["linux"]))
 
 
 class ServerFailed(RedisError):
