@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -53,4 +53,4 @@ class Engine(Protocol):
 
 
 #: Makes the engine of one worker process.
-EngineFactory = Callable[["WorkerOptions", "WorkerMetrics", "RunLog"], Engine | Awaitable[Engine]]
+EngineFactory = Callable[["WorkerOptions", "WorkerMetrics", "RunLog"], Engine]

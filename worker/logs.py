@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from typing import IO, Any
@@ -32,9 +33,14 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
 class TextFormatter(logging.Formatter):
     """`12:03:04.567 WARNING shop.jobs: card declined  run=00ab function=shop/process-order step=charge attempt=2`"""
 
+    def __init__(self, *, show_pid: bool = False) -> None:
+        """`show_pid`: put the process id after the time, where several processes write to one stream."""
+        super().__init__()
+        self._pid = f" {os.getpid():>7}" if show_pid else ""
+
     def format(self, record: logging.LogRecord) -> str:
         clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S.%f")[:-3]
-        line = f"{clock} {record.levelname:<7} {record.name}: {record.getMessage()}"
+        line = f"{clock}{self._pid} {record.levelname:<7} {record.name}: {record.getMessage()}"
         fields = _extra(record)
         if fields:
             line += "  " + " ".join(f"{name}={_plain(value)}" for name, value in fields.items())
@@ -46,7 +52,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (ISO, UTC), level, logger, message, then run, function, step, attempt, other extras."""
+    """One JSON object a line: time (ISO, UTC), level, logger, message, pid, then run, function, step, attempt ..."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {
@@ -69,10 +75,10 @@ def _plain(value: object) -> str:
     return json.dumps(text, ensure_ascii=False) if not text or any(c.isspace() or c == '"' for c in text) else text
 
 
-def configure(level: str, form: LogFormat, stream: IO[str] | None = None) -> None:
+def configure(level: str, form: LogFormat, *, show_pid: bool = False, stream: IO[str] | None = None) -> None:
     """Make this process log to `stream` (standard error) only, at `level`, in `form`."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter(show_pid=show_pid))
     handler.addFilter(ContextFilter())
     root = logging.getLogger()
     for old in list(root.handlers):

@@ -1,7 +1,7 @@
 """What a worker counts. The names are final; labels only ever take values from bounded sets.
 
 The hot path adds to plain Python numbers on the event loop (about 0.1 us each); prometheus-client is only asked to
-present them. Everything here is called on the event loop, except `count_sent`, which user threads reach.
+present them. Everything here is called on the event loop, except `count_sent` and `redis_error`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class WorkerMetrics:
         self._gauges: dict[tuple[str, Labels], float] = {}
         self._live_gauges: dict[tuple[str, Labels], Callable[[], float]] = {}
         self._plain = {name: Histogram(BUCKETS[name]) for name, spec in HISTOGRAMS.items() if not spec.labels}
-        self._sent_lock = threading.Lock()
+        self._lock = threading.Lock()
         self.registry.register(self)
 
     def function(self, app: str, function: str) -> FunctionMetrics:
@@ -101,7 +101,7 @@ class WorkerMetrics:
 
     def count_sent(self, amount: int = 1) -> None:
         """Events were sent from this process; safe from any thread."""
-        with self._sent_lock:
+        with self._lock:
             self.count("bgjobs_events_sent_total", amount)
 
     def ingested(self, app: str, events: int, duplicates: int) -> None:
@@ -127,8 +127,9 @@ class WorkerMetrics:
         self._plain["bgjobs_timer_lateness_seconds"].observe(max(0.0, lateness_seconds))
 
     def redis_error(self, kind: str) -> None:
-        """A call to Redis failed; `kind` is a class of errors, never a message."""
-        self.count("bgjobs_redis_errors_total", 1, kind)
+        """A call to Redis failed; `kind` is a class of errors, never a message; safe from any thread."""
+        with self._lock:
+            self.count("bgjobs_redis_errors_total", 1, kind)
 
     def set_gauge(self, name: str, value: float, *labels: str) -> None:
         """Set what was last seen of something in the namespace."""
@@ -144,7 +145,7 @@ class WorkerMetrics:
         self._live_gauges[name, labels] = read
 
     def collect(self) -> Iterable[Metric]:
-        """All families, for prometheus-client. Other threads than the counting one call it: it copies before it walks."""
+        """All families, for prometheus-client. Called from another thread than counts: it copies before it walks."""
         functions = list(self._functions.items())
         counters = list(self._counters.items())
         gauges = list(self._gauges.items())
