@@ -1,9 +1,9 @@
 """When recurring things are due: pure arithmetic over cron expressions and intervals, in server milliseconds.
 
 Cron ticks are wall-clock times of an IANA zone. Across a change of daylight saving time: a time that does not exist
-(02:30 when clocks jump from 02:00 to 03:00) ticks once, at the jump; a time that comes twice ticks once, the first time,
-except for expressions that tick in every hour, which go on by elapsed time. The next tick depends on nothing but the time
-asked about, so that every worker computes the same.
+(02:30 when clocks jump from 02:00 to 03:00) ticks once, at the jump; a time that comes twice ticks once, the first
+time, except for expressions that tick in every hour, which go on by elapsed time. The next tick depends on nothing but
+the time asked about, so that every worker computes the same.
 """
 
 from __future__ import annotations

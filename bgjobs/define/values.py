@@ -53,8 +53,10 @@ def tagged(value: Any) -> str:
             return "m" + json.dumps(sorted((str(key), tagged(item)) for key, item in value.items()))
         case Sequence():
             return "l" + json.dumps([tagged(item) for item in value])
+        case Missing():
+            raise TypeError("what is missing is the same as nothing")
         case _:
-            raise TypeError(f"{type(value).__name__} has no tagged form")
+            return f"x{type(value).__name__}:{value!r}"
 
 
 def same(left: Any, right: Any) -> bool:

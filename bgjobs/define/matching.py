@@ -1,0 +1,170 @@
+"""Which functions of an app an event starts: pure, and one dictionary look-up for names that it has seen before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from .errors import DefinitionError
+from .filters import Filter, FilterError, compile_filter
+from .limiter import limiter_references
+from .names import RESERVED_PREFIX
+from .paths import compile_path
+from .registry import Definition
+
+#: Told of a filter that could not decide: the event does not match, and the reason is counted.
+FilterErrors: TypeAlias = Callable[[Definition, FilterError], None]
+
+# Names such as f"order/{id}/paid" are without end.
+_MOST_NAMES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A function that an event starts."""
+
+    definition: Definition
+    limiters: str  # references joined by blanks, see `limiter`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unevaluable:
+    """An expression of the app that this worker can't evaluate; as long as there is one, it must not ingest."""
+
+    function: str  # key
+    expression: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A function whose triggers have the event's name."""
+
+    definition: Definition
+    filters: tuple[Filter, ...]  # any of them is enough; none: no filter to pass
+    limiters: str | None  # None: they depend on the event
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """All functions whose triggers have a name."""
+
+    settled: tuple[Matched, ...]  # what every event of this name starts, whatever its data
+    open: tuple[Candidate, ...]  # what depends on the event
+
+    def decide(self, event: Mapping[str, Any], on_error: FilterErrors) -> tuple[Matched, ...]:
+        """The functions that an event starts.
+
+        Args:
+            event: a mapping with `id`, `name`, `data`, `key`.
+            on_error: told of each filter that could not decide.
+        """
+        if not self.open:
+            return self.settled
+        found = list(self.settled)
+        for candidate in self.open:
+            if not candidate.filters or _passes(candidate, event, on_error):
+                limiters = candidate.limiters
+                if limiters is None:
+                    limiters = limiter_references(candidate.definition, event)
+                found.append(Matched(candidate.definition, limiters))
+        return tuple(found)
+
+
+class Matcher:
+    """The definitions of an app, compiled. A function matches an event at most once (R1).
+
+    Args:
+        definitions: of all functions of the app that are not retired.
+    """
+
+    def __init__(self, definitions: Iterable[Definition]) -> None:
+        self.definitions = {definition.id: definition for definition in definitions}
+        self._exact: dict[str, list[Definition]] = {}
+        self._beginnings: list[tuple[str, Definition]] = []
+        self._known: dict[str, Candidates] = {}
+        unevaluable = []
+        for definition in self.definitions.values():
+            problems = list(_problems(definition))
+            unevaluable += problems
+            if not problems:
+                self._add(definition)
+        self.unevaluable: tuple[Unevaluable, ...] = tuple(unevaluable)
+
+    @property
+    def lifecycle_names(self) -> frozenset[str]:
+        """The events about runs that some trigger names, exactly, so that they are wanted (R12)."""
+        return frozenset(name for name in self._exact if name.startswith(RESERVED_PREFIX))
+
+    def candidates(self, name: str) -> Candidates:
+        """The functions whose triggers have this event name."""
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= _MOST_NAMES:
+                self._known.clear()
+            known = self._known[name] = self._find(name)
+        return known
+
+    def match(self, event: Mapping[str, Any], on_error: FilterErrors) -> tuple[Matched, ...]:
+        """The functions that an event starts. Where the data costs something to decode, see `candidates` first."""
+        return self.candidates(event["name"]).decide(event, on_error)
+
+    def _add(self, definition: Definition) -> None:
+        for trigger in definition.triggers:
+            if trigger.name.endswith("*"):
+                self._beginnings.append((trigger.name[:-1], definition))
+            else:
+                self._exact.setdefault(trigger.name, []).append(definition)
+
+    def _find(self, name: str) -> Candidates:
+        named = list(self._exact.get(name, ()))
+        if not name.startswith(RESERVED_PREFIX):
+            named += (definition for beginning, definition in self._beginnings if name.startswith(beginning))
+        # By id, because a function may be there once for each of its triggers.
+        candidates = [_candidate(definition, name) for definition in {each.id: each for each in named}.values()]
+        return Candidates(
+            settled=tuple(
+                Matched(each.definition, each.limiters)
+                for each in candidates
+                if not each.filters and each.limiters is not None
+            ),
+            open=tuple(each for each in candidates if each.filters or each.limiters is None),
+        )
+
+
+def trigger_matches(pattern: str, name: str) -> bool:
+    """Whether a trigger's name, exact or with `*` at its end, is that of an event; events about runs only exactly."""
+    if pattern.endswith("*"):
+        return name.startswith(pattern[:-1]) and not name.startswith(RESERVED_PREFIX)
+    return name == pattern
+
+
+def _candidate(definition: Definition, name: str) -> Candidate:
+    filters = [trigger.filter for trigger in definition.triggers if trigger_matches(trigger.name, name)]
+    keyed = any(limit.key is not None for limit in definition.concurrency)
+    return Candidate(
+        definition,
+        () if None in filters else tuple(compile_filter(text) for text in filters if text is not None),
+        None if keyed else limiter_references(definition, {}),
+    )
+
+
+def _passes(candidate: Candidate, event: Mapping[str, Any], on_error: FilterErrors) -> bool:
+    for each in candidate.filters:
+        try:
+            if each.matches(event):
+                return True
+        except FilterError as error:
+            on_error(candidate.definition, error)
+    return False
+
+
+def _problems(definition: Definition) -> Iterable[Unevaluable]:
+    filters = [(trigger.filter, compile_filter) for trigger in definition.triggers if trigger.filter is not None]
+    keys = [(limit.key, compile_path) for limit in definition.concurrency if limit.key is not None]
+    for expression, compiled in [*filters, *keys]:
+        try:
+            compiled(expression)
+        except DefinitionError as error:
+            yield Unevaluable(function=definition.key, expression=expression, why=str(error))

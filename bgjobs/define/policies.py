@@ -1,0 +1,186 @@
+"""Policies of a function: how it is retried, how many of its runs go at a time, where an attempt runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from ..broker import defaults
+from .durations import Duration, seconds
+from .errors import DefinitionError
+from .names import check_name
+from .paths import compile_path
+
+#: The limiters of a run are one field of its record (R48): see `limiter` for the sizes of a reference.
+_FIELD_BYTES: Final = 64
+_REFERENCE_BYTES: Final = 7
+_KEYED_REFERENCE_BYTES: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """At most `limit` runs at a time; the others are parked in order. A waiting run does not count.
+
+    Args:
+        limit: 1 or more.
+        key: a path such as "event.data.customer_id": the limit holds for each of its values on its own. Events in which
+            the path is missing share one value.
+        name: functions, also of other apps, whose limits have the same name share it. Without: this function's own.
+    """
+
+    limit: int
+    key: str | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _is_whole(self.limit) or self.limit < 1:
+            raise DefinitionError(
+                f"A concurrency limit is {self.limit!r}.",
+                remedy="Give a whole number of 1 or more; to stop a function, pause it.",
+            )
+        if self.key is not None:
+            object.__setattr__(self, "key", compile_path(self.key).text)
+        if self.name is not None:
+            check_name(self.name, "The name of a concurrency limit")
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before the next attempt: `first`, then `factor` times as long each time, up to `longest`.
+
+    Args:
+        first: a duration.
+        factor: 1 or more; 1 waits equally long each time.
+        longest: a duration.
+        jitter: 0 to 1: by what share the wait is varied at random, so that runs that failed together spread out.
+    """
+
+    first: Duration = defaults.BACKOFF_BASE_SECONDS
+    factor: float = defaults.BACKOFF_FACTOR
+    longest: Duration = defaults.BACKOFF_MAX_SECONDS
+    jitter: float = defaults.BACKOFF_JITTER
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "first", seconds(self.first, what="The first wait of a back-off"))
+        object.__setattr__(self, "longest", seconds(self.longest, what="The longest wait of a back-off"))
+        if not _is_number(self.factor) or not 1 <= self.factor <= 100:
+            raise DefinitionError(
+                f"The factor of a back-off is {self.factor!r}.", remedy="Give a number from 1 to 100."
+            )
+        if not _is_number(self.jitter) or not 0 <= self.jitter <= 1:
+            raise DefinitionError(f"The jitter of a back-off is {self.jitter!r}.", remedy="Give a share from 0 to 1.")
+
+    def delay(self, failures: int, chance: float) -> float:
+        """Seconds to wait after the `failures`-th failure (1 or more). `chance`: at random from 0 to 1."""
+        longest = seconds(self.longest)
+        # The exponent is bounded because 2.0 ** 1024 overflows; by then every wait is the longest.
+        grown = seconds(self.first) * self.factor ** min(failures - 1, 150)
+        return float(min(grown, longest)) * (1 + self.jitter * (2 * chance - 1))
+
+    @classmethod
+    def of(cls, value: Backoff | Duration) -> Backoff:
+        """A back-off as it is, or one that waits equally long each time."""
+        return value if isinstance(value, Backoff) else cls(first=value, factor=1, longest=value, jitter=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessIsolation:
+    """Each attempt in a child process, which is killed at its time-out or when it takes too much memory.
+
+    Args:
+        memory: bytes that the child may take; without a limit if omitted.
+    """
+
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.memory is not None and (not _is_whole(self.memory) or self.memory < 32 * defaults.MIB):
+            raise DefinitionError(
+                f"The memory limit of a function's process is {self.memory!r}.",
+                remedy="Give bytes, at least 32 MiB, which the interpreter itself needs: memory=512 * 1024 * 1024.",
+            )
+
+
+ConcurrencyOption: TypeAlias = int | Concurrency | Sequence[Concurrency]
+IsolationOption: TypeAlias = Literal["process"] | ProcessIsolation | None
+
+
+def concurrency_limits(option: ConcurrencyOption) -> tuple[Concurrency, ...]:
+    """The limits that a decorator's `concurrency=` means.
+
+    Raises:
+        DefinitionError: it means none, too many, or two for the same thing.
+    """
+    if isinstance(option, int):
+        limits: tuple[Concurrency, ...] = (Concurrency(option),)
+    else:
+        limits = (option,) if isinstance(option, Concurrency) else tuple(option)
+    for limit in limits:
+        if not isinstance(limit, Concurrency):
+            raise DefinitionError(
+                f"concurrency= has {limit!r}.", remedy="Give a number, a bgjobs.Concurrency, or a list of those."
+            )
+    scopes = [(limit.name, limit.key) for limit in limits]
+    if len(set(scopes)) < len(scopes):
+        raise DefinitionError("Two concurrency limits of the function count the same.", remedy="Keep the smaller one.")
+    size = sum(_KEYED_REFERENCE_BYTES if limit.key else _REFERENCE_BYTES for limit in limits) + len(limits) - 1
+    if len(limits) > defaults.MAX_LIMITERS or size > _FIELD_BYTES:
+        raise DefinitionError(
+            f"The function has {len(limits)} concurrency limits.",
+            remedy=f"At most {defaults.MAX_LIMITERS} are possible, or 4 if all have a key.",
+        )
+    return limits
+
+
+def isolation_of(option: object) -> ProcessIsolation | None:
+    """What a decorator's `isolation=` means.
+
+    Raises:
+        DefinitionError: it means nothing.
+    """
+    match option:
+        case None | ProcessIsolation():
+            return option
+        case "process":
+            return ProcessIsolation()
+        case _:
+            raise DefinitionError(
+                f"isolation= is {option!r}.", remedy='Give "process" or bgjobs.ProcessIsolation(memory=...).'
+            )
+
+
+def check_priority(value: object) -> float:
+    """Seconds by which runs go ahead of their arrival.
+
+    Raises:
+        DefinitionError: no number, or outside of -600 to 600.
+    """
+    most = defaults.MAX_PRIORITY_SECONDS
+    if not isinstance(value, int | float) or not _is_number(value) or not -most <= value <= most:
+        raise DefinitionError(
+            f"priority= is {value!r}.",
+            remedy=f"Give seconds from -{most} to {most}; more is earlier, 0 is in order of arrival.",
+        )
+    return float(value)
+
+
+def check_retries(value: object) -> int:
+    """How often a failed attempt is repeated.
+
+    Raises:
+        DefinitionError: no whole number from 0 to 1,000.
+    """
+    if not isinstance(value, int) or not _is_whole(value) or not 0 <= value <= 1_000:
+        raise DefinitionError(
+            f"retries= is {value!r}.", remedy="Give a whole number from 0 to 1000; 0 means one attempt only."
+        )
+    return value
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

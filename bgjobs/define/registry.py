@@ -1,0 +1,102 @@
+"""Definitions as data: what the registry in Redis holds of a function, and all that matching an event needs of it.
+
+A worker matches events for every function of its app, also those that another deployment runs, so nothing here refers
+to Python code. Unknown fields are ignored and missing ones have defaults: old and new workers read each other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ..broker.defaults import RETRIES
+from ..broker.ids import function_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerData:
+    """An event trigger."""
+
+    name: str
+    filter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronData:
+    """A cron entry."""
+
+    key: str  # of expression and zone, see `Cron.key`
+    expression: str
+    tz: str = "UTC"
+    missed: str = "last"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcurrencyData:
+    """A concurrency limit."""
+
+    limit: int
+    key: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A function as the registry holds it."""
+
+    app: str
+    id: str
+    queue: str = "default"
+    priority: float = 0.0  # seconds
+    retries: int = RETRIES
+    timeout: float | None = None  # seconds, of one attempt
+    on_failure: str | None = None  # id of the function that runs when a run failed for good
+    failure_of: str | None = None  # id of the function whose failures this one handles
+    isolation: str | None = None  # "process"
+    description: str = ""  # first line of its docstring
+    triggers: tuple[TriggerData, ...] = ()
+    cron: tuple[CronData, ...] = ()
+    concurrency: tuple[ConcurrencyData, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The function's key in the namespace."""
+        return function_key(self.app, self.id)
+
+    @property
+    def queue_key(self) -> str:
+        """The queue's name in the namespace."""
+        return f"{self.app}:{self.queue}"
+
+    @property
+    def priority_ms(self) -> int:
+        """By how much its runs go ahead of their arrival."""
+        return round(self.priority * 1000)
+
+    def to_data(self) -> dict[str, Any]:
+        """A form that JSON carries; what is empty is left out."""
+        data = _without_empty(asdict(self))
+        for name in _NESTED.keys() & data.keys():
+            data[name] = [_without_empty(item) for item in data[name]]
+        return data
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Definition:
+        """The inverse of `to_data`, also for data that an older or newer version wrote."""
+        known = _known(cls, data)
+        for name, kind in _NESTED.items():
+            if name in known:
+                known[name] = tuple(kind(**_known(kind, item)) for item in known[name])
+        return cls(**known)
+
+
+_NESTED: Mapping[str, type] = {"triggers": TriggerData, "cron": CronData, "concurrency": ConcurrencyData}
+
+
+def _known(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {item.name: data[item.name] for item in fields(cls) if item.name in data}
+
+
+def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if value is not None and value != () and value != ""}
