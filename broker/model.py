@@ -111,6 +111,7 @@ class LeasedRun:
     cancel: bool = False  # has been asked to stop
     parent: str = ""
     replay_of: str = ""
+    steps_elsewhere: bool = False  # too much for the reply: read `keys.steps` before executing
     kind: str = ""  # "" event, "cron", "invoke", "failure"
     checkpoints: dict[str, bytes] = field(default_factory=dict)  # step key -> envelope
     step_failures: dict[str, int] = field(default_factory=dict)  # step key -> attempts that failed

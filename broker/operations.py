@@ -25,7 +25,14 @@ def complete(run: LeasedRun, result: bytes) -> Operation:
 
 
 def fail(
-    run: LeasedRun, error: bytes, *, type: str, message: str, fingerprint: str = "", step: str = "", reason: str = "error"
+    run: LeasedRun,
+    error: bytes,
+    *,
+    type: str,
+    message: str,
+    fingerprint: str = "",
+    step: str = "",
+    reason: str = "error",
 ) -> Operation:
     """End the run as failed: one dead letter, `on_failure`, the parent told.
 

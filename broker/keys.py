@@ -1,0 +1,118 @@
+"""Every key that bgjobs holds in Redis. T = `bgjobs:{<namespace>:<shard>}:`; a row comes before the code that writes it (R49).
+
+| key | type | content | lifetime |
+|---|---|---|---|
+| `T ev` | stream | events: n name, i id, g 1 if the id was generated, d msgpack data, t due ms, k partition key, x traceparent, r re-send, f function key | trimmed up to what every group acknowledged, less the history |
+| `T ga:<app>` | string | where a lost group resumes: an id, or `<id`: everything below it | for good |
+| `T ap` | set | apps ever registered | for good |
+| `T gr` | hash | v version counter, bt last beat, rw no reaping before, b the growing write of ingest | for good |
+| `T sn:<app>:<7 of a generated id>` | set | event keys ingested, by 32 s of the ids' own time | 3 minutes |
+| `T sn:<app>:=<event key>` | string | stream id of an event with a supplied id | 24 h |
+| `T fn:<app>` | hash | f:<function> definition, x:<function> retired, d:<deployment> stamp and functions | for good |
+| `T fv:<app>` | hash | event name -> version of its triggers; * for wildcards | for good |
+| `T li` | hash | `<lifecycle event>|<function key>` for triggers that name one | with the trigger |
+| `T lm` | hash | limiter definition -> limit | for good |
+| `T e:<event key>` | hash | d data, refs records that refer to it | until refs is 0 |
+| `T fe:<event key>` | hash | a delayed event: state, fields, due | until due, then a day |
+| `T r:<run>` | hash | the run's record, see `RECORD` | until trimmed |
+| `T s:<run>` | hash | c:<step> envelope, p:<step> pending, f:<step> failures, x:<step> last error, @r result, @e error, @p progress | with the run |
+| `T q:<app>:<queue>[:<function>]` | zset | ready runs by score | while not empty |
+| `T qs:<app>:<queue>[:<function>]` | zset | ready runs that two workers died with | while not empty |
+| `T qm:<app>` | set | functions with a queue of their own | for good |
+| `T wk` | zset | incarnation -> lease expiry ms | until reaped |
+| `T wi:<w>` | hash | what an incarnation says of itself; seq, top | with the incarnation |
+| `T in:<w>` | zset | its runs -> lease ms | with the incarnation |
+| `T mb:<w>` | list | its mail: cancels and outcomes | with the incarnation |
+| `T bell:<queue>`, `T bell:@<w>` | list | wake tokens | 60 s |
+| `T dl` | zset | timers: s|run|step, z|run, l|limiter, e|event key, c|run|g -> due ms | until fired |
+| `T bad` | zset | timers that erred -> when | until looked at |
+| `T lc:<limiter>` | set | runs that hold a slot | while held |
+| `T bk:<limiters>` | zset | parked runs with the same limiters | while parked |
+| `T lb:<limiter>` | zset | backlogs it holds -> score of the head | while held |
+| `T bh` | hash | backlog -> the limiter that holds it | while held |
+| `T w:<name>|<path>|<value hash>` | zset | waits: .run|step, or ?run|step with a filter -> expiry | while waiting |
+| `T w:$signal|<name>` | zset | waits for a signal | while waiting |
+| `T wn` | hash | event name waited for -> {version, {path: waits}} | while waited for |
+| `T wt:<function key>` | zset | waiting runs -> since ms | while waiting |
+| `T ks:<name>` | string | a kept signal's envelope | as asked |
+| `T cr` | zset | `<app>/<function>|<cron>` or `$|<schedule>` -> next tick ms | while registered |
+| `T sc` | hash | schedule id -> schedule | until deleted |
+| `T dq` | stream | dead letters: k kind, r run, f function, y type, m message, p fingerprint, s reason, a attempts, t created | by age |
+| `T done:<function key>:<state>` | zset | finished runs -> finish ms | trimmed |
+| `T st:<minute>` | hash | `<function key>|<state>` -> finished runs | 25 h |
+| `bgjobs:{<namespace>}:conf` | hash | shards, schema | for good |
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .ids import ONLY_SHARD
+
+#: The fields of a run's record; values stay at 64 bytes or less (R48), but for an event's data kept inside.
+RECORD: Final = {
+    "s": "state: q r w c f x",
+    "f": "function key",
+    "q": "queue",
+    "n": "event name",
+    "i": "event id",
+    "d": "event data, if it is kept here",
+    "e": "event key, if the data is kept there",
+    "t": "created, ms",
+    "b": "first lease, ms",
+    "z": "finished, ms",
+    "sc": "score: time of first eligibility less priority, kept through parking and reaping (R15)",
+    "g": "fence number",
+    "w": "incarnation of the last lease",
+    "l": "limiters, joined by a space",
+    "h": "1: its slots are taken",
+    "a": "run attempts that failed",
+    "k": "deaths of workers charged to it (R21)",
+    "st": "1: it has a steps hash",
+    "sb": "bytes of its checkpoints",
+    "np": "pending steps",
+    "o": "result of at most 64 bytes",
+    "x": "it was asked to stop, and why",
+    "pa": "parent run",
+    "ps": "step of the parent that waits for it",
+    "rc": "replays from the failed step",
+    "ro": "the run it replays from the start",
+    "fs": "the step whose failure escaped",
+    "dl": "its dead letter",
+    "kd": "kind: cron, invoke, failure; none: event",
+}
+
+
+class Keys:
+    """The keys of one shard of a namespace."""
+
+    __slots__ = ("conf", "prefix")
+
+    def __init__(self, namespace: str, shard: str = ONLY_SHARD) -> None:
+        self.prefix = f"bgjobs:{{{namespace}:{shard}}}:"
+        self.conf = f"bgjobs:{{{namespace}}}:conf"
+
+    def __call__(self, name: str) -> str:
+        """The key of a row above: `keys("ev")`, `keys("r:" + run)`."""
+        return self.prefix + name
+
+    @property
+    def anchor(self) -> str:
+        """The key that never exists: every script is routed by it and touches it first (R55)."""
+        return self.prefix + "nil"
+
+    @property
+    def events(self) -> str:
+        return self.prefix + "ev"
+
+    def run(self, run: str) -> str:
+        return f"{self.prefix}r:{run}"
+
+    def steps(self, run: str) -> str:
+        return f"{self.prefix}s:{run}"
+
+    def bell(self, queue: str) -> str:
+        return f"{self.prefix}bell:{queue}"
+
+    def personal_bell(self, incarnation: str) -> str:
+        return f"{self.prefix}bell:@{incarnation}"

@@ -1,0 +1,28 @@
+-- purpose: a step that runs another function: the child run and the parent's pending step are made together (R32)
+-- uses: clock record payload pending finish create
+local Invoke = {}
+
+local function outcome(child)
+  local values = redis.call('HMGET', T .. 'r:' .. child, 's', 'o')
+  local key = T .. 's:' .. child
+  if values[1] == 'c' then return '\146\0' .. (values[2] or redis.call('HGET', key, '@r')) end
+  if values[1] == 'f' or values[1] == 'x' then return '\146\1' .. redis.call('HGET', key, '@e') end
+  return nil
+end
+
+-- spec: child run id, function key, queue, limiters, priority ms, event id, data, leave
+function Invoke.start(r, step, due, spec, inline_max)
+  local child, data = spec[1], spec[7]
+  local stored = outcome(child)
+  if stored then
+    redis.call('HSET', T .. 's:' .. r.rid, 'c:' .. step, stored)
+    redis.call('HSET', r.key, 'st', '1')
+    return 'DUP', stored
+  end
+  Pending.add(r, step, 'i', due, { child, spec[8] })
+  Create.run({
+    rid = child, f = spec[2], q = spec[3], l = spec[4], n = 'bgjobs/invoke', i = spec[6],
+    key = string.sub(redis.sha1hex('bgjobs/invoke\0' .. spec[6]), 1, 24), data = data, t = NOW, sc = int(NOW - spec[5]),
+    kd = 'invoke', extra = { 'pa', r.rid, 'ps', step },
+  }, inline_max)
+end

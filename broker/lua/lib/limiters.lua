@@ -1,0 +1,103 @@
+-- purpose: admission by concurrency: slots (lc), backlogs of runs with the same limiters (bk), and which limiter holds
+-- which backlog (lb, bh). A slot belongs to a run that is ready or running (R34). All or nothing: a run never holds some.
+-- uses: clock
+local Limiters = { limits = {} }
+
+local function refs(list)
+  local found = {}
+  for ref in string.gmatch(list, '%S+') do found[#found + 1] = ref end
+  return found
+end
+
+local function free(ref)
+  local definition = string.match(ref, '^[^.]+')
+  local limit = Limiters.limits[definition]
+  if not limit then
+    limit = tonumber(redis.call('HGET', T .. 'lm', definition) or '') or math.huge
+    Limiters.limits[definition] = limit
+  end
+  return limit - redis.call('SCARD', T .. 'lc:' .. ref)
+end
+
+local function full(list, rid)
+  for _, ref in ipairs(refs(list)) do
+    if free(ref) <= 0 and redis.call('SISMEMBER', T .. 'lc:' .. ref, rid) == 0 then return ref end
+  end
+  return nil
+end
+
+-- The limiter that keeps a newcomer out: one that is full, or behind which others wait already (R15); nil: it may start.
+local function blocking(list, rid)
+  local holder = redis.call('HGET', T .. 'bh', list)
+  if holder then return holder end
+  for _, ref in ipairs(refs(list)) do
+    if redis.call('EXISTS', T .. 'lb:' .. ref) == 1 then return ref end
+  end
+  return full(list, rid)
+end
+
+local function hold(list, ref, score)
+  redis.call('HSET', T .. 'bh', list, ref)
+  redis.call('ZADD', T .. 'lb:' .. ref, score, list)
+end
+
+local function let_go(list, ref)
+  redis.call('HDEL', T .. 'bh', list)
+  redis.call('ZREM', T .. 'lb:' .. ref, list)
+end
+
+-- Take all slots of `list` for the run, or park it. Answers whether it may start.
+function Limiters.admit(rid, list, score)
+  local ref = blocking(list, rid)
+  if not ref then
+    for _, each in ipairs(refs(list)) do redis.call('SADD', T .. 'lc:' .. each, rid) end
+    return true
+  end
+  redis.call('ZADD', T .. 'bk:' .. list, score, rid)
+  local head = redis.call('ZRANGE', T .. 'bk:' .. list, 0, 0, 'WITHSCORES')
+  hold(list, ref, head[2])
+  return false
+end
+
+-- Take a parked run out of its backlog; answers whether it was there.
+function Limiters.unpark(rid, list)
+  if redis.call('ZREM', T .. 'bk:' .. list, rid) == 0 then return false end
+  local holder = redis.call('HGET', T .. 'bh', list)
+  if holder and redis.call('EXISTS', T .. 'bk:' .. list) == 0 then let_go(list, holder) end
+  return true
+end
+
+-- Admit heads of the backlogs that `ref` holds, oldest first, while it has room. A head that another limiter stops takes
+-- its whole backlog there. `start(rid, score)` puts an admitted run into its queue. Costs O(backlogs), not O(runs).
+function Limiters.drain(ref, start)
+  local budget = 16
+  while free(ref) > 0 do
+    local list = redis.call('ZRANGE', T .. 'lb:' .. ref, 0, 0)[1]
+    if not list then return end
+    if budget == 0 then -- the rest goes on by timer, at once
+      redis.call('ZADD', T .. 'dl', int(NOW), 'l|' .. ref)
+      return
+    end
+    budget = budget - 1
+    local head = redis.call('ZRANGE', T .. 'bk:' .. list, 0, 0, 'WITHSCORES')
+    local stopper = head[1] and full(list, head[1])
+    if not head[1] then
+      let_go(list, ref)
+    elseif stopper then
+      let_go(list, ref)
+      hold(list, stopper, head[2])
+    else
+      redis.call('ZREM', T .. 'bk:' .. list, head[1])
+      for _, each in ipairs(refs(list)) do redis.call('SADD', T .. 'lc:' .. each, head[1]) end
+      start(head[1], head[2])
+      local after = redis.call('ZRANGE', T .. 'bk:' .. list, 0, 0, 'WITHSCORES')
+      if after[1] then hold(list, ref, after[2]) else let_go(list, ref) end
+    end
+  end
+end
+
+-- Give back the slots of a run, then let others in.
+function Limiters.release(rid, list, start)
+  for _, ref in ipairs(refs(list)) do redis.call('SREM', T .. 'lc:' .. ref, rid) end
+  for _, ref in ipairs(refs(list)) do Limiters.drain(ref, start) end
+end

@@ -1,0 +1,32 @@
+-- purpose: read and fence a run's record
+-- uses: clock
+local Record = {}
+
+local FIELDS = { 's', 'g', 'w', 'f', 'q', 'sc', 'l', 'h', 'k', 'np', 'pa', 'ps', 'x', 'a', 'rc', 'e', 't', 'b', 'n', 'kd' }
+
+-- The record as a table, or nil if there is none. Missing fields are false.
+function Record.read(rid)
+  local values = redis.call('HMGET', T .. 'r:' .. rid, unpack(FIELDS))
+  if not values[1] then return nil end
+  local r = { rid = rid, key = T .. 'r:' .. rid }
+  for i = 1, #FIELDS do r[FIELDS[i]] = values[i] end
+  return r
+end
+
+-- The record if the incarnation `w` holds the run with fence `g`; else nil, or the record and true if it already ended
+-- under this very fence (a repeated terminal operation, R17).
+function Record.held(rid, g, w)
+  local r = Record.read(rid)
+  if not r or r.g ~= g or r.w ~= w then return nil end
+  if r.s == 'r' then return r end
+  if r.s == 'c' or r.s == 'f' or r.s == 'x' then return nil, r end
+  return nil
+end
+
+function Record.terminal(r) return r.s == 'c' or r.s == 'f' or r.s == 'x' end
+
+-- A fence number larger than the last, and later than any lease that a failover lost (R17).
+function Record.fence(g)
+  local last = tonumber(g or '0') or 0
+  return int(math.max(last + 1, NOW_US))
+end

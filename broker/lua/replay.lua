@@ -1,0 +1,42 @@
+-- purpose: run a finished run again: from the failed step in place, or from the start as a new run (R44)
+-- keys: <T>nil
+-- arguments: offset ms, msgpack {run, start (0: from the failed step), new, function, queue, limiters, data, inline_max}
+--   new: the id of the new run, made from the caller's token; function, queue, limiters: where a re-routed run goes ("": as
+--   before); data: replaces the event's data ("": as before)
+-- replies: {"missing" | "not failed" | "not finished" | "exists" | "OK", run id}
+-- uses: grow record batch ready create payload
+local call = cmsgpack.unpack(ARGV[2])
+local r = Record.read(call.run)
+if not r then return { 'missing', '' } end
+
+local function in_place()
+  if r.s ~= 'f' then return { 'not failed', '' } end
+  local key = T .. 's:' .. call.run
+  local extra = redis.call('HMGET', r.key, 'fs', 'dl')
+  if extra[1] then redis.call('HDEL', key, 'c:' .. extra[1], 'f:' .. extra[1], 'x:' .. extra[1]) end
+  redis.call('HDEL', key, '@e')
+  if extra[2] then redis.call('XDEL', T .. 'dq', extra[2]) end
+  redis.call('HDEL', r.key, 'a', 'k', 'z', 'fs', 'dl', 'x', 'b')
+  redis.call('HINCRBY', r.key, 'rc', 1)
+  redis.call('HSET', r.key, 'g', Record.fence(r.g), 'sc', int(NOW), 'q', call.queue ~= '' and call.queue or r.q)
+  redis.call('ZREM', T .. 'done:' .. r.f .. ':f', call.run)
+  local again = Record.read(call.run)
+  Ready.enter(again)
+  return { 'OK', call.run }
+end
+
+local function from_start()
+  if not Record.terminal(r) then return { 'not finished', '' } end
+  local data = call.data ~= '' and call.data or Payload.load(r.e, redis.call('HGET', r.key, 'd'))
+  local made = Create.run({
+    rid = call.new, f = call['function'] ~= '' and call['function'] or r.f, q = call.queue ~= '' and call.queue or r.q,
+    l = call.limiters, n = r.n, i = r.i, key = call.new, data = data, t = NOW, sc = int(NOW), kd = r.kd or '',
+    extra = { 'ro', call.run },
+  }, call.inline_max)
+  return { made == 'dup' and 'exists' or 'OK', call.new }
+end
+
+local reply = call.start == 1 and from_start() or in_place()
+Batch.flush()
+Bells.flush()
+return reply

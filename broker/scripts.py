@@ -1,0 +1,65 @@
+"""Loads the Lua transitions: joins a script with the fragments it uses, and names the result by its content hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+_USES = re.compile(r"^-- uses:(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One transition as it is sent: the text, and the hash by which the server knows it."""
+
+    name: str
+    text: str
+    sha: str
+
+
+def _read(path: str) -> str:
+    return resources.files(__package__).joinpath("lua", path).read_text(encoding="utf-8")
+
+
+def _uses(text: str) -> list[str]:
+    found = _USES.search(text)
+    return found.group(1).split() if found else []
+
+
+def _collect(fragment: str, done: dict[str, str], path: tuple[str, ...]) -> None:
+    if fragment in done:
+        return
+    if fragment in path:
+        raise ValueError(f"lua fragments use each other in a circle: {' -> '.join((*path, fragment))}")
+    text = _read(f"lib/{fragment}.lua")
+    for needed in _uses(text):
+        _collect(needed, done, (*path, fragment))
+    done[fragment] = text
+
+
+def _strip(text: str) -> str:
+    """Drop comment lines and indentation: the server parses, keeps and hashes less. Errors name the script, not the line."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("--"))
+
+
+@cache
+def script(name: str) -> Script:
+    """The transition `name` (a file of lua/), with all fragments it uses, each once, in the order of their needs."""
+    main = _read(f"{name}.lua")
+    fragments: dict[str, str] = {}
+    for needed in _uses(main):
+        _collect(needed, fragments, ())
+    body = "\n".join(_strip(text) for text in (*fragments.values(), main))
+    text = f"-- bgjobs {name}\n{body}\n"
+    return Script(name, text, hashlib.sha1(text.encode()).hexdigest())
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all transitions."""
+    folder = resources.files(__package__).joinpath("lua")
+    return tuple(sorted(entry.name[:-4] for entry in folder.iterdir() if entry.name.endswith(".lua")))

@@ -1,0 +1,94 @@
+"""Ingest: stream entries, with the matches a worker computed, become runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..model import IngestEvent, IngestReply
+from .call import Call, pack, text
+
+
+def ingest(
+    *,
+    app: str,
+    incarnation: str,
+    seq: int = 0,
+    capacity: int = 0,
+    inline_max: int = 0,
+    star: str,
+    versions: Mapping[str, tuple[str, str]],
+    own_queue: frozenset[str] = frozenset(),
+    events: Sequence[IngestEvent],
+) -> Call[IngestReply]:
+    """Ingest a batch.
+
+    `star` is the registry's version of wildcard triggers, `versions` gives per event name the registry's and the waits'
+    version that the matches were made with (R8); `own_queue` are the function keys that this worker lacks, whose runs go to
+    the function's own queue (R16). `capacity` > 0 asks to lease new runs at once.
+    """
+    names = {name: index for index, name in enumerate(dict.fromkeys(event.name for event in events), 1)}
+    functions: dict[tuple[str, str, int], int] = {}
+    table: list[list[Any]] = []
+    packed = []
+    for event in events:
+        matches = []
+        for match in event.matches:
+            key = (match.function, match.queue, match.priority_ms)
+            index = functions.get(key)
+            if index is None:
+                index = functions[key] = len(functions) + 1
+                own = match.function in own_queue
+                queue = f"{match.queue}:{match.function.partition('/')[2]}" if own else match.queue
+                kind = "invoke" if event.name == "bgjobs/invoke" else ""
+                table.append([match.function, queue, match.priority_ms, 1 if own else 0, kind])
+            matches.append([index, match.run, match.limiters])
+        packed.append(
+            [
+                event.stream_id,
+                names[event.name],
+                event.id,
+                event.key,
+                event.id[:7] if event.generated else "",
+                event.score,
+                event.data,
+                matches,
+                event.buckets,
+                event.envelope,
+                event.residual,
+                event.due_ms,
+                event.fields,
+                event.bad,
+            ]
+        )
+    argument = pack(
+        {
+            "app": app,
+            "w": incarnation,
+            "seq": seq,
+            "cap": capacity,
+            "inline_max": inline_max,
+            "star": star,
+            "names": [[name, *versions[name]] for name in names],
+            "functions": table,
+            "events": packed,
+        }
+    )
+    return Call("ingest", argument, _read)
+
+
+def _read(reply: list[Any]) -> IngestReply:
+    stale, granted, candidates, facts = reply
+    return IngestReply(
+        leased=tuple((int(e), int(m), g) for e, m, g in zip(granted[::3], granted[1::3], granted[2::3], strict=True)),
+        stale=tuple(int(index) for index in stale),
+        duplicates=int(facts[1]),
+        candidates=tuple(
+            (int(index), text(member), text(filter))
+            for index, member, filter in zip(candidates[::3], candidates[1::3], candidates[2::3], strict=True)
+        ),
+        created=int(facts[2]),
+        refused=facts[3] == b"1",
+        more=facts[4] == b"1",
+        now_ms=int(facts[0]),
+    )
