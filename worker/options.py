@@ -6,6 +6,8 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from ..broker import defaults
+
 LogFormat = Literal["text", "json"]
 StartAt = Literal["begin", "end"]
 
@@ -20,17 +22,19 @@ class WorkerOptions:
     """What `bgjobs worker` and `bgjobs dev` were asked for. All durations are seconds."""
 
     target: str  # "module:attribute" or "path/to/file.py:attribute"
-    redis_url: str
-    namespace: str = "default"
+    redis_url: str = ""  # "": as the app says
+    namespace: str = ""  # "": as the app says
     processes: int = 1  # children of the supervisor
-    concurrency: int = 100  # runs at a time per process
+    concurrency: int = defaults.WORKER_CONCURRENCY  # runs at a time per process
     threads: int = 0  # of them in threads (`def` functions); 0: `default_threads()`
     queues: tuple[str, ...] = ()  # only these; empty: every queue of the app's functions
     deployment: str = ""  # overrides the app's
     start_at: StartAt = "end"  # where an app that was never registered begins to read events
-    shutdown_timeout: float = 30.0  # how long runs may take to end after a stop was requested
-    lease_ttl: float = 15.0
-    max_stall: float = 60.0  # a loop blocked for longer ends the process; 0: never
+    shutdown_timeout: float = (
+        defaults.SHUTDOWN_TIMEOUT_SECONDS
+    )  # how long runs may take to end after a stop was requested
+    lease_ttl: float = defaults.LEASE_TTL_SECONDS
+    max_stall: float = defaults.MAX_STALL_SECONDS  # a loop blocked for longer ends the process; 0: never
     connect_timeout: float = 30.0  # at start only: how long to wait for Redis
     max_runs_per_process: int = 0  # a child that has finished so many is replaced; 0: never
     max_memory: int = 0  # bytes of resident memory above which a child is replaced; 0: never
