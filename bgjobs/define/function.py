@@ -192,7 +192,7 @@ def check_callable(id: str, callable: object) -> None:
     Raises:
         DefinitionError: it can't.
     """
-    if not isinstance(callable, Function) and inspect.isclass(callable) or not _is_callable(callable):
+    if inspect.isclass(callable) or not _is_callable(callable):
         raise DefinitionError(
             f"{id!r} decorates {callable!r}, which is no function.",
             remedy="Put the decorator, with its arguments in parentheses, on a `def` or `async def`.",
@@ -220,9 +220,10 @@ def check_callable(id: str, callable: object) -> None:
 
 def is_async(callable: Callable[..., Any]) -> bool:
     """Whether calling it gives a coroutine; looks through partials and objects with `__call__`."""
-    while isinstance(callable, functools.partial):
-        callable = callable.func
-    return inspect.iscoroutinefunction(callable) or inspect.iscoroutinefunction(getattr(callable, "__call__", None))  # noqa: B004
+    inner = callable
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
 
 
 def _is_callable(value: object) -> bool:

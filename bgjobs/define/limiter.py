@@ -1,7 +1,7 @@
 """References to limiters: what a run's record and the scripts call the concurrency limits that it counts against.
 
-A reference is `<definition>` or `<definition>.<value>`, each part 7 characters (42 bits): a run's record has 64 bytes for
-all of its references (R48), which is enough for four with values, 4 * 15 + 3 blanks; `policies` refuses more.
+A reference is `<definition>` or `<definition>.<value>`, each part 7 characters (42 bits): a run's record has 64 bytes
+for all of its references (R48), which is enough for four with values, 4 * 15 + 3 blanks; `policies` refuses more.
 """
 
 from __future__ import annotations

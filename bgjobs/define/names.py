@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ..broker.defaults import MAX_NAME_LENGTH
+from ..broker import validation
+from ..broker.errors import InvalidEvent
 from .errors import InvalidName
 
 #: Apps, functions, queues, limiters. Neither "/" nor ":" nor "|": they separate names in keys.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
-LONGEST_NAME: Final = 100
-
-_EVENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*", re.ASCII)
+LONGEST_NAME: Final = 64
 
 #: Events about runs; written by bgjobs alone (R12).
-RESERVED_PREFIX: Final = "bgjobs/"
+RESERVED_PREFIX: Final = validation.RESERVED
+LIFECYCLE_EVENTS: Final = ("bgjobs/run.completed", "bgjobs/run.failed", "bgjobs/run.cancelled")
 
 
 def check_name(name: object, what: str) -> str:
@@ -52,16 +52,17 @@ def check_pattern(pattern: object, what: str) -> str:
         raise InvalidName(
             f"{what} {_shown(pattern)} has a * before its end.", remedy='Use an exact name, or one such as "order/*".'
         )
-    if (pattern != "*" and not _EVENT.fullmatch(beginning)) or len(pattern) > MAX_NAME_LENGTH:
-        raise InvalidName(
-            f"{what} {_shown(pattern)} is no name of an event.",
-            remedy=f'Use 1 to {MAX_NAME_LENGTH} of the characters A-Z a-z 0-9 . _ : / - , for example "order/created".',
-        )
-    if beginning.startswith(RESERVED_PREFIX) and beginning != pattern:
+    if beginning == pattern:
+        if pattern not in LIFECYCLE_EVENTS:
+            _check_event_name(pattern, what)
+    elif beginning.startswith(validation.RESERVED):
         raise InvalidName(
             f"{what} {_shown(pattern)} would match events about runs, which wildcards never match.",
             remedy='Name the event exactly, for example "bgjobs/run.failed".',
         )
+    else:
+        # A beginning is fine if some name begins with it.
+        _check_event_name(beginning + "x", what)
     return pattern
 
 
@@ -71,13 +72,14 @@ def check_event_name(name: object, what: str) -> str:
     Raises:
         InvalidName: no event can have this name, or only bgjobs itself may send it.
     """
-    checked = check_pattern(name, what)
-    if checked.endswith("*") or checked.startswith(RESERVED_PREFIX):
-        raise InvalidName(
-            f"{what} {_shown(checked)} is not allowed.",
-            remedy=f'Use an exact name that does not begin with "{RESERVED_PREFIX}".',
-        )
-    return checked
+    return _check_event_name(name, what)
+
+
+def _check_event_name(name: object, what: str) -> str:
+    try:
+        return validation.event_name(name)
+    except InvalidEvent as error:
+        raise InvalidName(f"{what} can't be used: {error.what}", remedy=error.remedy) from None
 
 
 def _shown(name: str) -> str:

@@ -45,43 +45,47 @@ class Concurrency:
             check_name(self.name, "The name of a concurrency limit")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Backoff:
-    """How long to wait before the next attempt: `first`, then `factor` times as long each time, up to `longest`.
+    """How long to wait before the next attempt: `first`, then `factor` times as long each time, up to `longest`."""
 
-    Args:
-        first: a duration.
-        factor: 1 or more; 1 waits equally long each time.
-        longest: a duration.
-        jitter: 0 to 1: by what share the wait is varied at random, so that runs that failed together spread out.
-    """
+    first: float  # seconds
+    factor: float
+    longest: float  # seconds
+    jitter: float  # share by which the wait varies, 0 to 1
 
-    first: Duration = defaults.BACKOFF_BASE_SECONDS
-    factor: float = defaults.BACKOFF_FACTOR
-    longest: Duration = defaults.BACKOFF_MAX_SECONDS
-    jitter: float = defaults.BACKOFF_JITTER
+    def __init__(
+        self,
+        first: Duration = defaults.BACKOFF_BASE_SECONDS,
+        *,
+        factor: float = defaults.BACKOFF_FACTOR,
+        longest: Duration = defaults.BACKOFF_MAX_SECONDS,
+        jitter: float = defaults.BACKOFF_JITTER,
+    ) -> None:
+        """Check and keep the numbers.
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "first", seconds(self.first, what="The first wait of a back-off"))
-        object.__setattr__(self, "longest", seconds(self.longest, what="The longest wait of a back-off"))
-        if not _is_number(self.factor) or not 1 <= self.factor <= 100:
-            raise DefinitionError(
-                f"The factor of a back-off is {self.factor!r}.", remedy="Give a number from 1 to 100."
-            )
-        if not _is_number(self.jitter) or not 0 <= self.jitter <= 1:
-            raise DefinitionError(f"The jitter of a back-off is {self.jitter!r}.", remedy="Give a share from 0 to 1.")
+        Args:
+            first: wait after the first failure, a duration.
+            factor: 1 to 100; 1 waits equally long each time.
+            longest: no wait is longer, before jitter; a duration.
+            jitter: 0 to 1, by what share the wait varies at random, so that runs that failed together spread out.
 
-    def delay(self, failures: int, chance: float) -> float:
-        """Seconds to wait after the `failures`-th failure (1 or more). `chance`: at random from 0 to 1."""
-        longest = seconds(self.longest)
-        # The exponent is bounded because 2.0 ** 1024 overflows; by then every wait is the longest.
-        grown = seconds(self.first) * self.factor ** min(failures - 1, 150)
-        return float(min(grown, longest)) * (1 + self.jitter * (2 * chance - 1))
+        Raises:
+            UsageError: one of them can't be used.
+        """
+        if not _is_number(factor) or not 1 <= factor <= 100:
+            raise DefinitionError(f"The factor of a back-off is {factor!r}.", remedy="Give a number from 1 to 100.")
+        if not _is_number(jitter) or not 0 <= jitter <= 1:
+            raise DefinitionError(f"The jitter of a back-off is {jitter!r}.", remedy="Give a share from 0 to 1.")
+        object.__setattr__(self, "first", seconds(first, what="The first wait of a back-off"))
+        object.__setattr__(self, "factor", float(factor))
+        object.__setattr__(self, "longest", seconds(longest, what="The longest wait of a back-off"))
+        object.__setattr__(self, "jitter", float(jitter))
 
     @classmethod
     def of(cls, value: Backoff | Duration) -> Backoff:
         """A back-off as it is, or one that waits equally long each time."""
-        return value if isinstance(value, Backoff) else cls(first=value, factor=1, longest=value, jitter=0)
+        return value if isinstance(value, Backoff) else cls(value, factor=1, longest=value, jitter=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
