@@ -36,7 +36,7 @@ signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
 server = EmbeddedServer(Path(sys.argv[1])).start()
 print(server.url, server.pid, flush=True)
 sys.stdin.read()
-server.stop()
+server.close()
 """
 
 
