@@ -5,7 +5,7 @@ and tests.
 """
 
 from .binary import ServerBinary, binary_at, embedded_binary, find_binary
-from .discovery import Found, dev_server, find_server, running_server
+from .discovery import Found, dev_server, find_server, given_server, running_server
 from .embedded import EmbeddedServer
 from .errors import ServerBusy, ServerFailed
 
@@ -20,5 +20,6 @@ __all__ = [
     "embedded_binary",
     "find_binary",
     "find_server",
+    "given_server",
     "running_server",
 ]

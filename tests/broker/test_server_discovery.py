@@ -10,6 +10,7 @@ from bgjobs.broker.errors import ServerNotFound
 from bgjobs.broker.server import EmbeddedServer, dev_server, embedded_binary, find_binary, find_server, running_server
 from bgjobs.broker.server import binary as binary_module
 from bgjobs.broker.server.errors import server_not_found
+from bgjobs.broker.settings import Settings
 from tests.servers import binary
 
 
@@ -81,25 +82,44 @@ def test_nothing_found_names_what_was_too_old(bin_folder: Path, monkeypatch: pyt
     assert missing.value.exit_code == 3
 
 
-def test_argument_before_environment_before_the_folder(tmp_path: Path) -> None:
-    environ = {"BGJOBS_REDIS_URL": "redis://from-environment"}
-    with EmbeddedServer(tmp_path, binary=binary()) as server:
-        assert find_server("redis://given", environ=environ, folder=tmp_path).url == "redis://given"
-        assert find_server(environ=environ, folder=tmp_path).url == "redis://from-environment"
-        assert find_server(environ={}, folder=tmp_path).url == server.url
-    assert find_server(environ={}, folder=tmp_path) is None
+def settings(folder: Path, **environ: str) -> Settings:
+    """The settings of a process with this environment in this folder."""
+    return Settings(environ, folder)
 
 
-def test_dev_uses_the_given_server_and_touches_no_folder(tmp_path: Path) -> None:
+def test_named_before_running_before_default(tmp_path: Path) -> None:
+    data = tmp_path / ".bgjobs"
+    environment = settings(tmp_path, BGJOBS_REDIS_URL="redis://from-environment")
+    with EmbeddedServer(data, binary=binary()) as server:
+        assert find_server("redis://given", settings=environment, folder=data).url == "redis://given"
+        assert find_server(settings=environment, folder=data).url == "redis://from-environment"
+        assert find_server(settings=settings(tmp_path), folder=data).url == server.url
+    assert find_server(settings=settings(tmp_path), folder=data).url == "redis://localhost:6379/0"
+
+
+def test_a_password_from_a_file_is_put_into_the_address(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("s3/cret\n")
+    environment = settings(
+        tmp_path, BGJOBS_REDIS_URL="redis://db:6379/0", BGJOBS_REDIS_PASSWORD_FILE=str(tmp_path / "password")
+    )
+    found = find_server(settings=environment)
+    assert (found.url, found.source) == ("redis://:s3%2Fcret@db:6379/0", "BGJOBS_REDIS_URL")
+
+
+@pytest.mark.parametrize("given", ["redis://given", None])
+def test_dev_uses_a_named_server_and_touches_no_folder(tmp_path: Path, given: str | None) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.bgjobs]\nredis-url = "redis://given"\n')
     folder = tmp_path / ".bgjobs"
-    with dev_server("redis://given", environ={}, folder=folder) as found:
+    with dev_server(given, settings=settings(tmp_path), folder=folder) as found:
         assert found.url == "redis://given"
     assert not folder.exists()
 
 
 def test_dev_starts_its_own_and_others_in_the_folder_find_it(tmp_path: Path) -> None:
     folder = tmp_path / ".bgjobs"
-    with dev_server(environ={}, folder=folder) as found:
-        assert running_server(folder).url == found.url
+    with dev_server(settings=settings(tmp_path), folder=folder) as found:
+        running = running_server(folder)
+        assert running is not None
+        assert running.url == found.url
         assert (folder / ".gitignore").read_text() == "*\n"
     assert running_server(folder) is None
