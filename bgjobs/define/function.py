@@ -147,14 +147,20 @@ class FunctionDefaults:
 
 
 def define(
-    app: str, id: str, callable: Callable[..., Any], defaults: FunctionDefaults, **options: Unpack[FunctionOptions]
+    app: str,
+    id: str,
+    callable: Callable[..., Any],
+    defaults: FunctionDefaults,
+    *,
+    on_failure_id: str | None = None,
+    failure_of: str | None = None,
+    **options: Unpack[FunctionOptions],
 ) -> FunctionDefinition:
-    """Check what a decorator was given.
+    """Check what a decorator was given. `on_failure_id` and `failure_of` are ids of functions of the same app.
 
     Raises:
         DefinitionError: says what is wrong and what to do.
     """
-    check_callable(id, callable)
     if unknown := sorted(options.keys() - FunctionOptions.__annotations__.keys()):
         raise DefinitionError(
             f"A function has no option {', '.join(f'{name}=' for name in unknown)}.",
@@ -176,7 +182,8 @@ def define(
         queue=defaults.queue if queue is None else check_name(queue, "The queue"),
         priority=check_priority(options.get("priority", 0)),
         isolation=isolation_of(options.get("isolation")),
-        on_failure=None if options.get("on_failure") is None else id + ON_FAILURE_SUFFIX,
+        on_failure=on_failure_id,
+        failure_of=failure_of,
     )
     if definition.isolation and definition.is_async:
         raise DefinitionError(
