@@ -101,8 +101,8 @@ class Watchdog:
                 continue
             if reported_for is None:
                 reported_for = alive_at
-                self.stalls += 1
                 logger.warning("the event loop is blocked for %.1f s by:\n%s", stalled, self._guilty_stack())
+                self.stalls += 1
             if self._max_stall and stalled > self._max_stall:
                 logger.critical(
                     "the event loop is blocked for %.1f s: ending this process, its runs go on elsewhere. Guilty:\n%s",

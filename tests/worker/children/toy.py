@@ -1,4 +1,4 @@
-"""A worker process around a toy engine that runs nothing: what the process and its supervisor do can be seen without a server.
+"""A worker process around a toy engine that runs nothing, to try what surrounds an engine without a server.
 
 Its target is a JSON object that says how it behaves.
 """
@@ -15,6 +15,11 @@ from bgjobs.worker.logs import RunLog
 from bgjobs.worker.metrics import WorkerMetrics
 from bgjobs.worker.options import WorkerOptions
 from bgjobs.worker.process import serve
+
+
+def block(seconds: float) -> None:
+    """What no event loop should meet."""
+    time.sleep(seconds)
 
 
 class ToyEngine:
@@ -46,7 +51,7 @@ class ToyEngine:
             self.runs_finished += 1
         self.running = self.behaviour.get("running", 0)
         if self.behaviour.get("block"):
-            time.sleep(self.behaviour["block"])
+            block(self.behaviour["block"])
         if self.behaviour.get("die"):
             raise RuntimeError("This toy breaks.")
         while not self._stop.is_set():
@@ -61,7 +66,7 @@ class ToyEngine:
             await self._abort.wait()
             self.note("aborted")
         if self.behaviour.get("hangs"):
-            time.sleep(600)
+            block(600)
         self.note("ended")
 
     def request_stop(self) -> None:
