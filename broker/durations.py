@@ -48,7 +48,7 @@ def seconds(value: Duration, *, what: str = "duration") -> float:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         length = value
     else:
-        raise InvalidDuration(f"{what} is {value!r}, a {type(value).__name__}, which is no duration.")
+        raise InvalidDuration(f"{what} is {value!r} of type {type(value).__name__}, which is no duration.")
     if length != length or length < 0:
         raise InvalidDuration(f"{what} is {value!r}, but a duration is 0 or more.")
     if length > LONGEST:
@@ -89,11 +89,12 @@ def aware(unix_seconds: float) -> datetime:
 
 def _from_words(text: str, what: str) -> float:
     words = text.strip()
-    if _NUMBER.fullmatch(words):  # settings and the command line bring numbers as text
+    if _NUMBER.fullmatch(words) and len(words) < 100:  # settings and the command line bring numbers as text
         return float(words)
     if match := _MILLISECONDS.fullmatch(words):
         return float(match[1]) / 1000
-    parsed: float | None = None if words.startswith("-") else parse_words(words)
+    # Python refuses to read numbers of thousands of digits, with another error.
+    parsed: float | None = None if words.startswith("-") or len(words) > 100 else parse_words(words)
     if parsed is None:
         raise InvalidDuration(f"{what} is {text!r}, which can't be read as a duration.")
     return parsed

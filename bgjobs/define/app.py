@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from ..broker.defaults import RETRIES
 from ..broker.settings import Settings
-from .errors import DefinitionError, DuplicateFunction
+from .errors import DefinitionError, DuplicateFunction, UsageError
 from .function import (
     ON_FAILURE_SUFFIX,
     AnyFunction,
@@ -134,7 +134,7 @@ class App(Verbs):
 
         def register(callable: Callable[P, R]) -> Function[P, R]:
             name = getattr(callable, "__name__", "") if id is None else id
-            check_callable(str(name), callable)
+            check_callable(str(name) or repr(callable), callable)
             function_id = name.replace("_", "-").strip("-") if id is None else id
             return self._register(function_id, callable, options)
 
@@ -147,12 +147,17 @@ class App(Verbs):
                 f"The app {self.id!r} has a function {id!r} already: {place.__module__}.{place.__qualname__}."
             )
         handler = options.get("on_failure")
-        handler_id = self._handler_id(id, handler)
-        definition = define(self.id, id, callable, self._defaults, on_failure_id=handler_id, **options)
-        function = Function(self, definition, callable)
-        added: list[AnyFunction] = [function]
-        if handler is not None and not isinstance(handler, Function):
-            added.append(self._handler(definition, handler))
+        try:
+            handler_id = self._handler_id(id, handler)
+            definition = define(self.id, id, callable, self._defaults, on_failure_id=handler_id, **options)
+            function = Function(self, definition, callable)
+            added: list[AnyFunction] = [function]
+            if handler is not None and not isinstance(handler, Function):
+                added.append(self._handler(definition, handler))
+        except UsageError as error:
+            # Where only the message is seen, as on the command line, it has to say which function is meant.
+            error.what = f"Function {id!r}: {error.what}"
+            raise
         self._functions.update({each.id: each for each in added})
         return function
 

@@ -95,6 +95,8 @@ def cron_timetable(expression: str, zone: str = "UTC") -> CronTimetable:
     Raises:
         InvalidCron: names the field that is wrong, or the zone.
     """
+    if not isinstance(expression, str):
+        raise InvalidCron(f"A cron expression is {expression!r} of type {type(expression).__name__}.")
     fields = expression.split()
     place = find_zone(zone)
     if not expression.startswith("@"):

@@ -112,10 +112,11 @@ class Function(Generic[P, R]):
     """What the decorator returns: the function as it was, for calling it directly, and its definition."""
 
     def __init__(self, app: App, definition: FunctionDefinition, callable: Callable[P, R]) -> None:
+        # First, because it also copies the attributes of the callable.
+        functools.update_wrapper(self, callable)
         self.app = app
         self.definition = definition
         self._callable = callable
-        functools.update_wrapper(self, callable)
 
     @property
     def id(self) -> str:

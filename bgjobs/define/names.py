@@ -29,7 +29,7 @@ def check_name(name: object, what: str) -> str:
         InvalidName: it is no text, empty, too long, or has other characters than letters, digits, ".", "_" and "-".
     """
     if not isinstance(name, str):
-        raise InvalidName(f"{what} is {name!r}, a {type(name).__name__}.", remedy="Give a text.")
+        raise InvalidName(f"{what} is {name!r} of type {type(name).__name__}.", remedy="Give a text.")
     if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise InvalidName(
             f"{what} {_shown(name)} is no valid name.",
@@ -46,7 +46,7 @@ def check_pattern(pattern: object, what: str) -> str:
         InvalidName: no event can have such a name, or the `*` is not at the end.
     """
     if not isinstance(pattern, str):
-        raise InvalidName(f"{what} is {pattern!r}, a {type(pattern).__name__}.", remedy="Give a text.")
+        raise InvalidName(f"{what} is {pattern!r} of type {type(pattern).__name__}.", remedy="Give a text.")
     beginning = pattern.removesuffix("*")
     if "*" in beginning:
         raise InvalidName(

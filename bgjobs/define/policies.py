@@ -116,10 +116,8 @@ def concurrency_limits(option: ConcurrencyOption) -> tuple[Concurrency, ...]:
     Raises:
         DefinitionError: it means none, too many, or two for the same thing.
     """
-    if isinstance(option, int):
-        limits: tuple[Concurrency, ...] = (Concurrency(option),)
-    else:
-        limits = (option,) if isinstance(option, Concurrency) else tuple(option)
+    options = option if isinstance(option, list | tuple) else (option,)
+    limits = tuple(Concurrency(item) if isinstance(item, int) else item for item in options)
     for limit in limits:
         if not isinstance(limit, Concurrency):
             raise DefinitionError(

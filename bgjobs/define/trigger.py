@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .cron import MISSED_POLICIES, CronTimetable, MissedPolicy, cron_timetable
 from .errors import DefinitionError
@@ -82,7 +82,7 @@ def event(name: str | type[EventModel], *, filter: str | None = None) -> Trigger
 
 def triggers_of(option: TriggerOption | Sequence[TriggerOption]) -> tuple[Trigger, ...]:
     """The triggers that a decorator's `on=` means. Raises like `event`."""
-    options = [option] if isinstance(option, str | type | Trigger) else list(option)
+    options: Sequence[Any] = option if isinstance(option, list | tuple) else [option]
     return tuple(item if isinstance(item, Trigger) else event(item) for item in options)
 
 
@@ -92,7 +92,7 @@ def crons_of(option: CronOption | Sequence[CronOption]) -> tuple[Cron, ...]:
     Raises:
         DefinitionError: one of them can't be used, or two are the same.
     """
-    options = [option] if isinstance(option, str | Cron) else list(option)
+    options: Sequence[Any] = option if isinstance(option, list | tuple) else [option]
     crons = tuple(item if isinstance(item, Cron) else Cron(item) for item in options)
     if len({cron.key for cron in crons}) < len(crons):
         raise DefinitionError("Two cron expressions of the function are the same.", remedy="Remove one of them.")
