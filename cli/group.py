@@ -9,13 +9,27 @@ import click
 
 from ..broker.errors import BgjobsError
 from ..version import __version__
-from .options import shared_options
+from .options import shared_options, wants_traceback
 
 #: Command -> the module in this package and the attribute that holds it, with the line that `--help` shows.
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "apps": ("apps", "apps", "Apps: list, remove."),
+    "cron": ("cron", "cron", "Cron entries and when they tick next."),
     "dev": ("dev", "dev", "Run everything on this machine: server, worker, reload."),
+    "dlq": ("dlq", "dlq", "Dead letters: list, show, retry, discard, purge, export."),
+    "doctor": ("doctor", "doctor", "Look for what is wrong."),
+    "events": ("events", "events", "Events: list, show, tail, cancel, reschedule."),
+    "functions": ("functions", "functions", "Functions: list, show, invoke, remove, move."),
+    "runs": ("runs", "runs", "Runs: list, show, watch, cancel, replay."),
+    "schedules": ("schedules", "schedules", "Schedules: list, show, create, pause, resume, run, delete."),
+    "send": ("send", "send", "Send an event."),
+    "signal": ("signal", "signal", "Signal runs that wait for it."),
     "worker": ("worker", "worker", "Run the functions of an app."),
+    "workers": ("workers", "workers", "Worker processes and what they hold."),
 }
+
+#: Commands that go on for long, whose unexpected errors belong into a log in full.
+_LASTING = frozenset({"dev", "worker"})
 
 
 class CommandGroup(click.Group):
@@ -47,10 +61,32 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BgjobsError as error:
-            click.secho(f"Error: {error.what}", fg="red", err=True)
-            if error.remedy:
-                click.echo(error.remedy, err=True)
+            _report(error)
             ctx.exit(error.exit_code)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except Exception as error:
+            if ctx.invoked_subcommand in _LASTING:
+                raise
+            _report(error)
+            ctx.exit(1)
+
+
+def _report(error: Exception) -> None:
+    """One line that says what is wrong, one that says what to do; and where it comes from, if that is wanted."""
+    known = error if isinstance(error, BgjobsError) else _unexpected(error)
+    click.secho(f"Error: {known.what}", fg="red", err=True)
+    if known.remedy:
+        click.echo(known.remedy, err=True)
+    if wants_traceback():
+        import traceback
+
+        click.echo("".join(traceback.format_exception(error)), err=True)
+
+
+def _unexpected(error: Exception) -> BgjobsError:
+    remedy = "This looks like a defect of bgjobs; please report it with what --verbose prints."
+    return BgjobsError(f"Unexpected {type(error).__name__}: {error}", remedy=remedy)
 
 
 def _with_suggestion(message: str, name: str) -> str:

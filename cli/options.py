@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -80,8 +81,11 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 
 
 def shared_options(command: F) -> F:
-    """Give a command `--redis`, `--namespace` and `--json`. They may stand before or after the command's name."""
+    """Give a command `--redis`, `--namespace`, `--json` and `--verbose`. They may stand before or after the command's name."""
     for option in (
+        click.option(
+            "--verbose", is_flag=True, expose_value=False, callback=_remember, help="Tracebacks of errors; BGJOBS_DEBUG."
+        ),
         click.option("--json", is_flag=True, expose_value=False, callback=_remember, help="Print JSON."),
         click.option(
             "--namespace", metavar="NAME", expose_value=False, callback=_remember, help="Namespace; BGJOBS_NAMESPACE."
@@ -101,3 +105,10 @@ def shared_options(command: F) -> F:
 def shared_option(name: str) -> Any:
     """The value of `redis`, `namespace` or `json` as given on the command line; None if it was not."""
     return (click.get_current_context().find_object(dict) or {}).get(name)
+
+
+def wants_traceback() -> bool:
+    """Whether errors are to be shown with where they come from."""
+    context = click.get_current_context(silent=True)
+    given = (context.find_object(dict) or {}).get("verbose") if context else False
+    return bool(given) or os.environ.get("BGJOBS_DEBUG", "") not in ("", "0")
