@@ -33,6 +33,7 @@ check: $(ALL) ## format, lint, types, imports, sizes, words, and deploy/ where p
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m checks
+	@checks/deploy
 
 format: $(ALL) ## put every file into the form that `make check` wants
 	$(BIN)/ruff check --fix-only --quiet .
