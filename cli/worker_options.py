@@ -8,16 +8,29 @@ from typing import Any, TypeVar
 import click
 
 from ..broker import defaults
+from ..broker.settings import SETTINGS, Settings
 from .options import DURATION, MEMORY, NAMES, PORT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _option(name: str, **how: Any) -> Callable[[F], F]:
-    """An option that `BGJOBS_<NAME>` sets as well, which its help says."""
-    variable = "BGJOBS_" + name.removeprefix("--").replace("-", "_").upper()
-    how["help"] = f"{how['help']}  [{variable}]"
-    return click.option(name, envvar=variable, show_default=how.pop("show_default", True), **how)
+def _option(name: str, *, default: Any, show_default: str | None = None, **how: Any) -> Callable[[F], F]:
+    """An option that is a setting too: `BGJOBS_<NAME>` and `[tool.bgjobs]` set it where the command line does not."""
+    setting = SETTINGS[name.removeprefix("--").replace("-", "_")]
+
+    def from_settings() -> Any:
+        found = Settings().find(setting.name)
+        return default if found is None else _as_text(found.value)
+
+    how["help"] = f"{how['help']}  [{setting.variable}]"
+    return click.option(
+        name, envvar=setting.variable, default=from_settings, show_default=show_default or str(default), **how
+    )
+
+
+def _as_text(value: Any) -> Any:
+    """A value of pyproject.toml as the option's type reads it: lists are names, whatever is no text is a number."""
+    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _apply(options: list[Callable[[F], F]]) -> Callable[[F], F]:

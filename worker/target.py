@@ -48,10 +48,10 @@ def _import_module(name: str) -> ModuleType:
         missing = error.name or ""
         if name == missing or name.startswith(missing + "."):
             remedy = _FORM
-            if Path(f"{name.replace('.', '/')}.py").exists():
-                remedy = "Its file is there: does a folder above it hide it by an installed package of the same name?"
-            elif Path(name).suffix == "" and "/" in name:
+            if "/" in name:
                 remedy = f"Write {name.strip('./').replace('/', '.')} with dots, or the path with .py."
+            elif Path(f"{name.replace('.', '/')}.py").exists():
+                remedy = "Its file is there: is there an installed package of the same name that hides it?"
             raise TargetError(f"There is no module {missing!r} (looked from {Path.cwd()}).", remedy=remedy) from None
         raise _failed(name, error) from error
     except Exception as error:
