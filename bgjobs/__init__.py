@@ -4,6 +4,166 @@ The public face. Names are loaded when first used, so that web code which only s
 nor the command line nor the metrics.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from .broker.client import Client
+    from .broker.errors import (
+        BgjobsError,
+        ConfigurationError,
+        DeadLetterNotFound,
+        DurabilityUnavailable,
+        EventNotFound,
+        EventTooLarge,
+        InvalidEvent,
+        NotSerialisable,
+        RedisUnavailable,
+        ResultTimeout,
+        RunCancelled,
+        RunFailed,
+        RunNotFound,
+        UsageError,
+    )
+    from .broker.event import NewEvent
+    from .broker.handle import AsyncRunHandle, RunHandle
+    from .broker.model import RunState
+    from .broker.receipt import BulkReceipt, Receipt
+    from .broker.run_info import ErrorInfo, Progress, RunInfo, StepInfo
+    from .define.app import App
+    from .define.errors import (
+        DefinitionError,
+        DuplicateFunction,
+        EventValidationError,
+        InvalidCron,
+        InvalidDuration,
+        InvalidExpression,
+        InvalidName,
+        MissingExtra,
+        NonRetriable,
+        RetryAfter,
+        StepFailed,
+        TargetError,
+    )
+    from .define.event import Event, EventModel
+    from .define.function import Function
+    from .define.policies import Backoff, Concurrency, ProcessIsolation
+    from .define.trigger import Cron, Trigger, event
+    from .worker.context import Context
+    from .worker.sync_context import SyncContext
+
+__all__ = [
+    "App",
+    "AsyncRunHandle",
+    "Backoff",
+    "BgjobsError",
+    "BulkReceipt",
+    "Client",
+    "Concurrency",
+    "ConfigurationError",
+    "Context",
+    "Cron",
+    "DeadLetterNotFound",
+    "DefinitionError",
+    "DuplicateFunction",
+    "DurabilityUnavailable",
+    "ErrorInfo",
+    "Event",
+    "EventModel",
+    "EventNotFound",
+    "EventTooLarge",
+    "EventValidationError",
+    "Function",
+    "InvalidCron",
+    "InvalidDuration",
+    "InvalidEvent",
+    "InvalidExpression",
+    "InvalidName",
+    "MissingExtra",
+    "NewEvent",
+    "NonRetriable",
+    "NotSerialisable",
+    "ProcessIsolation",
+    "Progress",
+    "Receipt",
+    "RedisUnavailable",
+    "ResultTimeout",
+    "RetryAfter",
+    "RunCancelled",
+    "RunFailed",
+    "RunHandle",
+    "RunInfo",
+    "RunNotFound",
+    "RunState",
+    "StepFailed",
+    "StepInfo",
+    "SyncContext",
+    "TargetError",
+    "Trigger",
+    "UsageError",
+    "__version__",
+    "event",
+]
+
+#: Where each public name comes from; the imports above say the same to type checkers.
+_HOMES = {
+    "broker.client": ("Client",),
+    "broker.errors": (
+        "BgjobsError",
+        "ConfigurationError",
+        "DeadLetterNotFound",
+        "DurabilityUnavailable",
+        "EventNotFound",
+        "EventTooLarge",
+        "InvalidEvent",
+        "NotSerialisable",
+        "RedisUnavailable",
+        "ResultTimeout",
+        "RunCancelled",
+        "RunFailed",
+        "RunNotFound",
+        "UsageError",
+    ),
+    "broker.event": ("NewEvent",),
+    "broker.handle": ("AsyncRunHandle", "RunHandle"),
+    "broker.model": ("RunState",),
+    "broker.receipt": ("BulkReceipt", "Receipt"),
+    "broker.run_info": ("ErrorInfo", "Progress", "RunInfo", "StepInfo"),
+    "define.app": ("App",),
+    "define.errors": (
+        "DefinitionError",
+        "DuplicateFunction",
+        "EventValidationError",
+        "InvalidCron",
+        "InvalidDuration",
+        "InvalidExpression",
+        "InvalidName",
+        "MissingExtra",
+        "NonRetriable",
+        "RetryAfter",
+        "StepFailed",
+        "TargetError",
+    ),
+    "define.event": ("Event", "EventModel"),
+    "define.function": ("Function",),
+    "define.policies": ("Backoff", "Concurrency", "ProcessIsolation"),
+    "define.trigger": ("Cron", "Trigger", "event"),
+    "worker.context": ("Context",),
+    "worker.sync_context": ("SyncContext",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value  # the next use finds it without this function
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

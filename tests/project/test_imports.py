@@ -1,11 +1,15 @@
 """What is loaded by whom: web code that sends events pays for nothing else."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import bgjobs
+
+SOURCE = Path(bgjobs.__file__)
 
 
 def loaded_by(code: str) -> set[str]:
@@ -45,9 +49,31 @@ def test_the_package_alone_loads_next_to_nothing() -> None:
     assert loaded & {*HEAVY, "redis", "pydantic", "msgpack", "bgjobs.define", "bgjobs.broker"} == set()
 
 
+DEFINITION = """
+import bgjobs
+app = bgjobs.App('shop')
+@app.function('f', on='a/b', cron='0 8 * * *')
+async def f(ctx{annotation}): ...
+"""
+
+
 def test_defining_functions_loads_no_worker() -> None:
-    code = "import bgjobs\napp = bgjobs.App('shop')\n@app.function('f', on='a/b', cron='0 8 * * *')\ndef f(ctx): ..."
-    assert parts(loaded_by(code)) & HEAVY == set()
+    assert parts(loaded_by(DEFINITION.format(annotation=""))) & HEAVY == set()
+
+
+def test_an_annotation_loads_the_context_and_no_more_of_the_worker() -> None:
+    loaded = parts(loaded_by(DEFINITION.format(annotation=": bgjobs.Context")))
+    assert loaded & HEAVY <= {"bgjobs.worker"}
+
+
+def test_the_three_lists_of_public_names_agree() -> None:
+    """What is exported, what type checkers see, and where it is loaded from."""
+    block = next(node for node in ast.parse(SOURCE.read_text()).body if isinstance(node, ast.If))
+    seen = {
+        (node.module, alias.name) for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert seen == {(home, name) for name, home in bgjobs._HOME_OF.items()}
+    assert {name for _, name in seen} | {"__version__"} == set(bgjobs.__all__)
 
 
 @pytest.mark.parametrize("name", bgjobs.__all__)
