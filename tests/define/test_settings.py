@@ -60,7 +60,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         Settings({}, tmp_path).namespace()
     with pytest.raises(ConfigurationError, match="not a valid namespace"):
         Settings({}, tmp_path).namespace("a b")
-    with pytest.raises(ConfigurationError, match=r"lease_ttl is 'soon'.* \\(from BGJOBS_LEASE_TTL\\)"):
+    with pytest.raises(ConfigurationError, match=r"lease_ttl is 'soon'.* \(from BGJOBS_LEASE_TTL\)"):
         Settings({"BGJOBS_LEASE_TTL": "soon"}, tmp_path).seconds("lease_ttl", None, 15.0)
 
 
