@@ -119,9 +119,22 @@ class Settings:
         return Found(table[name], "pyproject.toml", row.secret) if name in table else None
 
     def redis_url(self, given: str | None = None) -> str:
-        """Address of the server, with the password in it. Never print it: see `connection.redacted`."""
+        """Address of the server, with the password in it. Never print it: see `connection.redacted`.
+
+        If nobody named one, it is the server that `bgjobs dev` runs in this folder, if it does, else the default.
+        """
         found = self.find("redis_url", given)
-        url = str(found.value) if found else SETTINGS["redis_url"].default
+        if found is None:
+            return self._running_server() or self._with_secret(SETTINGS["redis_url"].default)
+        return self._with_secret(str(found.value))
+
+    def _running_server(self) -> str:
+        from .server.folder import ServerFolder  # only here: a process that is told its server needs none of it
+
+        note = ServerFolder((self._folder or Path.cwd()) / ".bgjobs").running()
+        return "" if note is None else note.url
+
+    def _with_secret(self, url: str) -> str:
         password = self.find("redis_password")
         return url if password is None else _with_password(url, str(password.value))
 

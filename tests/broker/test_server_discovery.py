@@ -97,6 +97,14 @@ def test_named_before_running_before_default(tmp_path: Path) -> None:
     assert find_server(settings=settings(tmp_path), folder=data).url == "redis://localhost:6379/0"
 
 
+def test_producers_in_the_folder_find_the_dev_server_too(tmp_path: Path) -> None:
+    """A script beside a running `bgjobs dev` sends to it without being told."""
+    with dev_server(settings=settings(tmp_path), folder=tmp_path / ".bgjobs") as found:
+        assert settings(tmp_path).redis_url() == found.url
+        assert settings(tmp_path).redis_url("redis://given") == "redis://given"
+    assert settings(tmp_path).redis_url() == "redis://localhost:6379/0"
+
+
 def test_a_password_from_a_file_is_put_into_the_address(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("s3/cret\n")
     environment = settings(
