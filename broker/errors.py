@@ -31,7 +31,10 @@ Every error carries a `remedy`, one sentence that says what to do, and `exit_cod
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from .run_info import ErrorInfo
 
 
 class BgjobsError(Exception):
@@ -210,17 +213,17 @@ class RunUnsuccessful(BgjobsError):
     Args:
         what: what happened.
         run_id: id of the run.
-        error: the run's error as stored (type, message, traceback, attempt), if there is one.
+        error: what the run failed of (an `ErrorInfo`), if that was recorded.
     """
 
     default_remedy = "Look at the run: `bgjobs runs show ID`."
 
     def __init__(
-        self, what: str, *, run_id: str = "", error: dict[str, Any] | None = None, remedy: str | None = None
+        self, what: str, *, run_id: str = "", error: ErrorInfo | None = None, remedy: str | None = None
     ) -> None:
         super().__init__(what, remedy=remedy)
         self.run_id = run_id
-        self.error = error or {}
+        self.error = error
 
 
 class RunFailed(RunUnsuccessful):

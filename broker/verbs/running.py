@@ -1,0 +1,128 @@
+"""Runs: start one, look at it, wait for it, signal it, end it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..durations import Duration
+from ..event import FunctionRef
+from ..handle import AsyncRunHandle, RunHandle
+from ..run_info import RunInfo
+from .face import AsyncFace, Face
+
+
+class Running(Face):
+    """About runs, blocking."""
+
+    def invoke(
+        self,
+        function: FunctionRef,
+        data: Any = None,
+        /,
+        *,
+        id: str | None = None,
+        delay: Duration | None = None,
+    ) -> RunHandle[Any]:
+        """Run one function directly, whatever its triggers.
+
+        Args:
+            function: the function, its key (``shop/process-order``), or its id if the client knows its app.
+            data: becomes ``ctx.event.data``.
+            id: makes the request repeatable: one run per function and id (24 h).
+            delay: how long to wait before it starts.
+
+        Raises:
+            As `send`; UsageError: the function's app is unknown.
+        """
+        event, run = self._requests.invoke(function, data, id=id, delay=delay)
+        receipt = self._do(self._requests.send(event, None))
+        return RunHandle(self, run, self._requests.function_key(function), receipt)
+
+    def signal(self, name: str, data: Any = None, /, *, keep: Duration | None = None) -> int:
+        """Resolve the waits for a signal.
+
+        Args:
+            name: of the signal.
+            data: what the waits come to.
+            keep: keep it that long for one that waits later, if nothing waits now.
+
+        Returns:
+            How many waits it resolved.
+        """
+        return self._do(self._requests.signal(name, data, keep))
+
+    def run(self, run_id: str) -> RunInfo:
+        """One run as it stands; its state is ``pending`` while its event is accepted and not ingested.
+
+        Raises:
+            RunNotFound: it is not stored, and no event that waits can make it.
+        """
+        return self._do(self._requests.run(run_id))
+
+    def result(self, run_id: str, *, timeout: Duration | None = None) -> Any:
+        """Wait for what a run returns.
+
+        Args:
+            run_id: its id.
+            timeout: longest wait; None: as long as it takes.
+
+        Raises:
+            RunFailed, RunCancelled: it ended otherwise.
+            ResultTimeout: it has not ended; it goes on.
+            RunNotFound: as `run`.
+        """
+        return self._do(self._requests.result(run_id, timeout))
+
+    def cancel(self, run_id: str, *, reason: str = "") -> bool:
+        """Cancel a run; False if it had ended already. One that runs is asked to stop, and ended after 10 s.
+
+        Raises:
+            RunNotFound: there is no such run, or it is still pending.
+        """
+        return self._do(self._requests.cancel(run_id, reason))
+
+    def _run_of_accepted(self, run: str, pending: RunInfo) -> RunInfo:
+        return self._do(self._requests.run(run, accepted=pending))
+
+    def _result_of_accepted(self, run: str, timeout: Duration | None) -> Any:
+        return self._do(self._requests.result(run, timeout, accepted=True))
+
+
+class AsyncRunning(AsyncFace):
+    """About runs, on an event loop."""
+
+    async def invoke(
+        self,
+        function: FunctionRef,
+        data: Any = None,
+        /,
+        *,
+        id: str | None = None,
+        delay: Duration | None = None,
+    ) -> AsyncRunHandle[Any]:
+        """See `Client.invoke`."""
+        event, run = self._requests.invoke(function, data, id=id, delay=delay)
+        receipt = await self._do(self._requests.send(event, None))
+        return AsyncRunHandle(self, run, self._requests.function_key(function), receipt)
+
+    async def signal(self, name: str, data: Any = None, /, *, keep: Duration | None = None) -> int:
+        """See `Client.signal`."""
+        return await self._do(self._requests.signal(name, data, keep))
+
+    async def run(self, run_id: str) -> RunInfo:
+        """See `Client.run`."""
+        return await self._do(self._requests.run(run_id))
+
+    async def result(self, run_id: str, *, timeout: Duration | None = None) -> Any:
+        """See `Client.result`."""
+        return await self._do(self._requests.result(run_id, timeout))
+
+    async def cancel(self, run_id: str, *, reason: str = "") -> bool:
+        """See `Client.cancel`."""
+        return await self._do(self._requests.cancel(run_id, reason))
+
+    async def _run_of_accepted(self, run: str, pending: RunInfo) -> RunInfo:
+        return await self._do(self._requests.run(run, accepted=pending))
+
+    async def _result_of_accepted(self, run: str, timeout: Duration | None) -> Any:
+        return await self._do(self._requests.result(run, timeout, accepted=True))
