@@ -1,0 +1,140 @@
+"""An exception as the error map that is stored: type, message, traceback (never locals), attempt."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from ..broker.codec import encode
+from ..broker.errors import UsageError
+from ..broker.operations import FAILURE
+from ..define.errors import NonRetriable, RetryAfter, StepFailed
+
+LONGEST_MESSAGE = 2_000
+LONGEST_TRACEBACK = 16_000
+
+#: The next attempt would raise them again.
+_FINAL = (NonRetriable, StepFailed, UsageError)
+
+#: Where bgjobs itself runs user code from: frames there say nothing about the user's mistake.
+_OWN = str(Path(__file__).parent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What an attempt (at a run or a step) failed of; plain data, so that it can cross threads and processes."""
+
+    error: dict[str, Any]  # the error map
+    retriable: bool  # False: more attempts can't help
+    after: float | None = None  # seconds the code itself asked to wait before the next attempt
+    step: str = ""  # key of the step whose StepFailed escaped the function
+    fingerprint: str = ""  # equal for failures of one kind from one place
+
+    @property
+    def text(self) -> str:
+        """Type and message in one line."""
+        message = self.error["message"]
+        return f"{self.error['type']}: {message}" if message else str(self.error["type"])
+
+    @property
+    def packed(self) -> bytes:
+        """The error map as it is stored with a run."""
+        return encode(self.error, where="error")
+
+    @property
+    def envelope(self) -> bytes:
+        """The failure as a step's outcome."""
+        return FAILURE + self.packed
+
+
+def describe(error: BaseException, attempt: int) -> Failure:
+    """Turn what user code raised into data.
+
+    Args:
+        error: the exception; a group counts as what it holds.
+        attempt: the try that raised it, from 1.
+    """
+    leaves = _leaves(error)
+    first = leaves[0]
+    fields = {
+        "type": type_name(error if len(leaves) > 1 else first),
+        "message": _message(error if len(leaves) > 1 else first),
+        "traceback": _traceback(error),
+        "attempt": attempt,
+    }
+    failed_step = next((leaf for leaf in leaves if isinstance(leaf, StepFailed)), None)
+    if failed_step is not None and len(leaves) == 1:
+        # The step's own error tells more than the StepFailed around it.
+        fields |= {key: value for key, value in failed_step.error.items() if value}
+    if failed_step is not None:
+        fields["step"] = failed_step.step
+    delays = [leaf.delay for leaf in leaves if isinstance(leaf, RetryAfter)]
+    return Failure(
+        error=fields,
+        retriable=not any(isinstance(leaf, _FINAL) for leaf in leaves),
+        after=max(delays) if delays else None,
+        step=failed_step.step if failed_step is not None else "",
+        fingerprint=_fingerprint(first, str(fields["type"])),
+    )
+
+
+def type_name(error: BaseException) -> str:
+    """Qualified name of an exception's class, such as "builtins.ValueError"."""
+    kind = type(error)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception as broken:
+        text = f"(its text can't be read: {type(broken).__name__})"
+    # A lone surrogate can't be stored.
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + "..."
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        captured = traceback.TracebackException.from_exception(error, capture_locals=False)
+        _drop_own_frames(captured)
+        text = "".join(captured.format())
+    except Exception as broken:
+        return f"(the traceback can't be formatted: {type(broken).__name__})"
+    text = text.encode("utf-8", "backslashreplace").decode()
+    # The end says what was raised and where.
+    return text if len(text) <= LONGEST_TRACEBACK else "...\n" + text[-LONGEST_TRACEBACK:]
+
+
+def _drop_own_frames(captured: traceback.TracebackException) -> None:
+    todo: list[traceback.TracebackException | None] = [captured]
+    seen: set[int] = set()
+    while todo:
+        one = todo.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        foreign = [frame for frame in one.stack if not frame.filename.startswith(_OWN)]
+        one.stack = traceback.StackSummary.from_list(foreign)
+        todo += [one.__cause__, one.__context__, *(one.exceptions or ())]
+
+
+def _fingerprint(error: BaseException, kind: str) -> str:
+    place, step = "", error.__traceback__
+    while step is not None:
+        code: CodeType = step.tb_frame.f_code
+        if not code.co_filename.startswith(_OWN):
+            # No line number: the next deploy shifts it.
+            place = f"{code.co_filename}:{code.co_qualname}"
+        step = step.tb_next
+    return blake2b(f"{kind}\0{place}".encode("utf-8", "replace"), digest_size=6).hexdigest()

@@ -1,0 +1,179 @@
+"""`ctx.step.run`: a body that runs until one try succeeds, and whose outcome is recorded once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import time
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from ...broker.codec import encode
+from ...broker.defaults import MAX_STEP_RESULT_BYTES
+from ...broker.errors import NotSerialisable
+from ...broker.model import PendKind
+from ...broker.operations import SUCCESS
+from ..errors import StepTimeout
+from ..failure import Failure, describe
+from ..log_context import in_step
+from ..retry import delay_after
+from ..threads import ThreadPool
+from ..unwinding import Unwinding
+from .book import StepBook
+from .options import StepOptions
+from .place import current_key
+
+Body = Callable[[], Any]
+
+#: Threads for `def` bodies of `async def` functions. Without a limit: the leased runs are limited already.
+bodies = ThreadPool(name="bgjobs-step")
+
+
+async def begin(book: StepBook, strand: Hashable, id: str) -> tuple[str, bytes | None, int]:
+    """Come to a step: its key, its outcome if it has one, and else which try at its body is next, from 1."""
+    key = await book.enter(id, strand)
+    envelope = book.recorded(key)
+    if envelope is None and key in book.execution.run.pending:
+        # An earlier try failed and its back-off is not over.
+        envelope = await book.outcome(key, PendKind.RETRY) or None
+    return key, envelope, attempts(book, key) + 1
+
+
+def attempts(book: StepBook, key: str) -> int:
+    """Tries at the step's body that have failed."""
+    return book.execution.run.step_failures.get(key, 0)
+
+
+async def settle(
+    book: StepBook,
+    strand: Hashable,
+    key: str,
+    attempt: int,
+    result: bytes | Failure,
+    seconds: float,
+    options: StepOptions,
+) -> bytes | None:
+    """Record what a try at a body came to.
+
+    Args:
+        book: the step book.
+        strand: the task or thread that tried.
+        key: the step's key.
+        attempt: which try it was, from 1.
+        result: the encoded value, or what it failed of.
+        seconds: how long it took.
+        options: how often to try, and how soon.
+
+    Returns:
+        The step's outcome; None: try again now.
+    """
+    execution = book.execution
+    metrics = execution.function.metrics
+    if isinstance(result, bytes):
+        metrics.step_attempt("completed", seconds)
+        return await book.store(key, SUCCESS + result)
+    if not result.retriable or attempt > options.retries:
+        metrics.step_attempt("failed", seconds)
+        return await book.store(key, result.envelope)
+    metrics.step_attempt("retried", seconds)
+    delay = (
+        result.after if result.after is not None else delay_after(attempt, options.backoff, execution.services.random())
+    )
+    execution.services.run_log.step_retried(
+        execution.run.id, execution.function.key, key, attempt, RuntimeError(result.text), delay
+    )
+    execution.run.step_failures[key] = attempt
+    pending = book.outcome(key, PendKind.RETRY, delay_ms=round(delay * 1000), spec=[result.packed])
+    return await pending or None
+
+
+async def call_body(
+    book: StepBook, key: str, attempt: int, options: StepOptions, body: Body
+) -> tuple[bytes | Failure, float]:
+    """One try at a body, from a coroutine: what it came to, and how long it took in seconds."""
+    started = time.perf_counter()
+    token = current_key.set(f"{book.execution.run.id}:{key}")
+    book.execution.busy += 1
+    try:
+        with in_step(key, attempt):
+            value = await _with_timeout(body, options.timeout)
+        result: bytes | Failure = packed(value, key)
+    except (KeyboardInterrupt, GeneratorExit, Unwinding):
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if book.execution.mode.unwinds or (task is not None and task.cancelling()):
+            raise
+        result = describe(error, attempt)  # the body itself awaited something that was cancelled
+    except BaseException as error:
+        result = describe(error, attempt)
+    finally:
+        book.execution.busy -= 1
+        current_key.reset(token)
+        if book.waiting or book.parked:
+            book.execution.watch.look_soon()
+    return result, time.perf_counter() - started
+
+
+def call_body_here(run_id: str, key: str, attempt: int, body: Body) -> tuple[bytes | Failure, float]:
+    """One try at a body, in the calling thread."""
+    started = time.perf_counter()
+    token = current_key.set(f"{run_id}:{key}")
+    try:
+        with in_step(key, attempt):
+            result: bytes | Failure = packed(body(), key)
+    except (KeyboardInterrupt, Unwinding):
+        raise
+    except BaseException as error:
+        result = describe(error, attempt)
+    finally:
+        current_key.reset(token)
+    return result, time.perf_counter() - started
+
+
+def packed(value: Any, key: str) -> bytes:
+    """A step's value as it is stored.
+
+    Raises:
+        NotSerialisable: it can't be, or takes too much room.
+    """
+    where = f"the result of step {key!r}"
+    data = encode(value, where=where)
+    if len(data) > MAX_STEP_RESULT_BYTES:
+        raise NotSerialisable(
+            where,
+            f"it takes {len(data):,} bytes, more than {MAX_STEP_RESULT_BYTES:,}",
+            remedy="Store it elsewhere and return a reference to it.",
+        )
+    return data
+
+
+async def _with_timeout(body: Body, timeout: float | None) -> Any:
+    if timeout is None:
+        return await _call(body)
+    try:
+        async with asyncio.timeout(timeout) as scope:
+            return await _call(body)
+    except TimeoutError:
+        if scope.expired():
+            raise StepTimeout(f"The step's body took longer than {timeout:g} s.") from None
+        raise
+
+
+async def _call(body: Body) -> Any:
+    if is_async(body):
+        return await body()
+    # In a thread, so that a body that blocks does not stop every other run of this worker.
+    value = await bodies.run(functools.partial(contextvars.copy_context().run, body))
+    return await value if inspect.isawaitable(value) else value
+
+
+def is_async(fn: Callable[..., Any]) -> bool:
+    """Whether calling `fn` gives a coroutine, as far as can be told without calling it."""
+    if inspect.iscoroutinefunction(fn):
+        return True
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))  # noqa: B004
