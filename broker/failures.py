@@ -63,3 +63,8 @@ def wants_new_connection(error: BaseException) -> bool:
 def described(error: BaseException) -> str:
     """The error in one phrase: its message, or its type if it has none."""
     return str(error).strip().rstrip(".") or type(error).__name__
+
+
+def script_erred(error: BaseException) -> bool:
+    """Whether a script met something it can't carry out: sent again as it is, it errs again."""
+    return type(error) is raised.ResponseError and classify(error) is Failure.FATAL

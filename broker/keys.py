@@ -73,6 +73,7 @@ RECORD: Final = {
     "np": "pending steps",
     "o": "result of at most 64 bytes",
     "x": "it was asked to stop, and why",
+    "pk": "partition key of the event",
     "pa": "parent run",
     "ps": "step of the parent that waits for it",
     "rc": "replays from the failed step",

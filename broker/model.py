@@ -109,6 +109,7 @@ class LeasedRun:
     crashes: int = 0  # workers that died with it
     replay: int = 0  # times it was replayed from the failed step
     cancel: bool = False  # has been asked to stop
+    partition: str = ""  # partition key of the event
     parent: str = ""
     replay_of: str = ""
     steps_elsewhere: bool = False  # too much for the reply: read `keys.steps` before executing
@@ -186,6 +187,8 @@ class IngestEvent:
     generated: bool  # the id was made by the client, so it needs the short duplicate window only
     score: float  # ms, with the stream sequence as fraction
     due_ms: int = 0  # in the future: a delayed event
+    partition: str = ""  # partition key
+    target: str = ""  # function key, of an invoke
     matches: list[Match] = field(default_factory=list)
     buckets: list[str] = field(default_factory=list)  # wait buckets to look into
     envelope: bytes = b""  # the event as the outcome of a wait

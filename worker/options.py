@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ..broker import defaults
 
 LogFormat = Literal["text", "json"]
-StartAt = Literal["begin", "end"]
+StartAt = Literal["", "begin", "end"]  # "": the oldest event if no app was ever registered, else the end (R3)
 
 
 def default_threads() -> int:
@@ -29,7 +29,7 @@ class WorkerOptions:
     threads: int = 0  # of them in threads (`def` functions); 0: `default_threads()`
     queues: tuple[str, ...] = ()  # only these; empty: every queue of the app's functions
     deployment: str = ""  # overrides the app's
-    start_at: StartAt = "end"  # where an app that was never registered begins to read events
+    start_at: StartAt = ""  # where an app that was never registered begins to read events
     shutdown_timeout: float = (
         defaults.SHUTDOWN_TIMEOUT_SECONDS
     )  # how long runs may take to end after a stop was requested

@@ -4,7 +4,7 @@
 -- keys: <T>nil
 -- arguments: offset ms, msgpack {app, w, seq, cap, inline_max, star, names, functions, events}
 --   names: [name, registry version, wait version]; functions: [function key, queue, priority ms, 1 if its own queue]
---   events: [stream id, name index, event id, event key, claim, score, data, matches, buckets, envelope, verdicts, due, fields, bad]
+--   events: [stream id, name index, event id, event key, claim, score, data, matches, buckets, envelope, verdicts, due, fields, bad, partition key]
 --   a match is [function index, run id, limiters]; claim: "" or the bucket minute of a generated id
 -- replies: {stale event indexes, leased (flat: event, match, g), candidates (flat: event, member, filter),
 --   {now, duplicates, created, refused, more}}

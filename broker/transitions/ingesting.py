@@ -59,6 +59,7 @@ def ingest(
                 event.due_ms,
                 event.fields,
                 event.bad,
+                event.partition,
             ]
         )
     argument = pack(

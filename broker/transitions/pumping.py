@@ -96,6 +96,7 @@ def leased_run(
         crashes=int(fields.get(b"k", 0)),
         replay=int(fields.get(b"rc", 0)),
         cancel=b"x" in fields,
+        partition=text(fields.get(b"pk", b"")),
         parent=text(fields.get(b"pa", b"")),
         replay_of=text(fields.get(b"ro", b"")),
         kind=text(fields.get(b"kd", b"")),

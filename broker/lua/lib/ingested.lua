@@ -86,7 +86,8 @@ function Ingested.event(event, index, context)
     local queue = definition[2]
     local grant = may_lease(lease, queue) and { w = lease.w, g = int(NOW_US + index) } or nil
     local spec = { rid = match[2], f = definition[1], q = queue, l = match[3], n = name, i = event[3], key = event[4],
-      data = event[7], t = math.floor(event[6]), sc = real(event[6] - definition[3]), kd = definition[5] }
+      data = event[7], t = math.floor(event[6]), sc = real(event[6] - definition[3]), kd = definition[5],
+      extra = event[15] ~= '' and { 'pk', event[15] } or nil }
     local size = #event[8] == 1 and context.inline_max or -1
     local made = Create.run(spec, size, grant)
     if made ~= 'dup' then context.created = context.created + 1 end

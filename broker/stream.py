@@ -1,0 +1,133 @@
+"""Reading the event stream as one consumer of an app's group."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import redis.asyncio
+from redis.exceptions import ResponseError
+
+from .keys import Keys
+
+BLOCK_MS = 5_000
+IDLE_MS = 15_000  # entries pending for longer are taken over, whoever has them (R11)
+LOOK_EVERY = 1.0  # seconds between looks at the ready queues and the memory
+
+Entry = tuple[bytes, dict[bytes, bytes]]
+
+
+class GroupLost(Exception):
+    """The app's group is not there: Redis was emptied, or a failover lost it. Register again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """An entry that was delivered and not acknowledged in time."""
+
+    entry: Entry
+    deliveries: int
+
+
+class StreamReader:
+    """Reads on connections of its own: a blocking one, and one for everything else."""
+
+    def __init__(
+        self,
+        blocking: redis.asyncio.Redis,
+        client: redis.asyncio.Redis,
+        keys: Keys,
+        *,
+        app: str,
+        consumer: str,
+        queues: Sequence[str],
+    ) -> None:
+        self._blocking = blocking
+        self._client = client
+        self._keys = keys
+        self._app = app
+        self._consumer = consumer
+        self._queues = queues
+        self._cursor = b"0-0"
+        self._looked_at = 0.0
+
+    async def read(self, count: int, *, block_ms: int = BLOCK_MS) -> list[Entry]:
+        """Up to `count` new entries; waits up to `block_ms` for the first. Raises GroupLost."""
+        command = (
+            "XREADGROUP",
+            "GROUP",
+            self._app,
+            self._consumer,
+            "COUNT",
+            count,
+            "BLOCK",
+            block_ms,
+            "STREAMS",
+            self._keys.events,
+            ">",
+        )
+        try:
+            reply = await self._blocking.execute_command(*command)
+        except ResponseError as error:
+            if "NOGROUP" in str(error):
+                raise GroupLost(self._app) from None
+            raise
+        return list(reply[0][1]) if reply else []
+
+    async def own_pending(self, count: int = 200) -> list[Entry]:
+        """Entries that were delivered to this consumer and never acknowledged (for leaving in good order)."""
+        reply = await self._client.execute_command(
+            "XREADGROUP", "GROUP", self._app, self._consumer, "COUNT", count, "STREAMS", self._keys.events, "0"
+        )
+        return [entry for entry in reply[0][1] if entry[1]] if reply else []
+
+    async def leave(self) -> None:
+        """Delete this consumer, unless something is pending on it: that would be lost (R11)."""
+        pending = await self._client.xpending_range(
+            self._keys.events, self._app, min="-", max="+", count=1, consumername=self._consumer
+        )
+        if not pending:
+            await self._client.xgroup_delconsumer(self._keys.events, self._app, self._consumer)
+
+    async def take_over(self, count: int) -> list[Overdue]:
+        """Entries that are pending for too long, from where the last look ended (R11)."""
+        reply = await self._client.xautoclaim(
+            self._keys.events, self._app, self._consumer, IDLE_MS, start_id=self._cursor, count=count
+        )
+        self._cursor, entries = reply[0], [entry for entry in reply[1] if entry[1]]
+        if not entries:
+            return []
+        ids = [entry[0] for entry in entries]
+        pending = await self._client.xpending_range(
+            self._keys.events,
+            self._app,
+            min=ids[0],
+            max=ids[-1],
+            count=max(count, len(ids)),
+            consumername=self._consumer,
+        )
+        deliveries = {item["message_id"]: item["times_delivered"] for item in pending}
+        return [Overdue(entry, deliveries.get(entry[0], 1)) for entry in entries]
+
+    async def pressed(self, most_ready: int) -> bool:
+        """Whether the app has too many ready runs, or the memory is nearly used up."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_EVERY:
+            return False
+        self._looked_at = now
+        async with self._client.pipeline(transaction=False) as pipe:
+            for queue in self._queues:
+                pipe.zcard(self._keys(f"q:{queue}"))
+            pipe.info("memory")
+            *counts, memory = await pipe.execute(raise_on_error=False)
+        if sum(count for count in counts if isinstance(count, int)) > most_ready:
+            return True
+        limit = memory.get("maxmemory", 0) if isinstance(memory, dict) else 0
+        return bool(limit) and memory["used_memory"] > 0.75 * limit
+
+
+async def wait_for_bell(blocking: redis.asyncio.Redis, keys: Sequence[str], *, block_ms: int = BLOCK_MS) -> str | None:
+    """Wait for a token in one of the lists, and take it. Answers the list's key; None if none came in time."""
+    reply = await blocking.execute_command("BLPOP", *keys, block_ms / 1000)
+    return None if reply is None else reply[0].decode()

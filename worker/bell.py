@@ -1,0 +1,38 @@
+"""Waits for the bells: this worker's own, and those of the queues while it has room (R24)."""
+
+from __future__ import annotations
+
+import redis.asyncio
+
+from ..broker.keys import Keys
+from ..broker.stream import wait_for_bell
+from .capacity import Capacity
+from .committer import Committer, LeaseState
+
+
+class BellWatch:
+    """One blocking read at a time; a bell of a queue makes the committer lease, the own one makes it fetch the mail."""
+
+    def __init__(
+        self, blocking: redis.asyncio.Redis, keys: Keys, lease: LeaseState, capacity: Capacity, committer: Committer
+    ) -> None:
+        self._blocking = blocking
+        self._own = keys.personal_bell(lease.incarnation)
+        self._keys = keys
+        self._lease = lease
+        self._capacity = capacity
+        self._committer = committer
+
+    async def tick(self) -> float | None:
+        """Wait for one token."""
+        keys = [self._own]
+        if self._lease.leasing and self._capacity.free > 0:
+            keys += [self._keys.bell(queue) for queue in self._committer.bell_queues]
+        rung = await wait_for_bell(self._blocking, keys)
+        if rung is None:
+            return None
+        if rung == self._own:
+            self._committer.poke()
+        else:
+            self._committer.ask()
+        return None

@@ -1,0 +1,42 @@
+"""How many runs this worker may hold, reserved before anyone asks Redis for them (R25)."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Capacity:
+    """Slots for runs, shared by all who lease. Used on one event loop only."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._taken = 0
+        self._freed = asyncio.Event()
+        self._freed.set()
+
+    @property
+    def free(self) -> int:
+        return self.total - self._taken
+
+    @property
+    def taken(self) -> int:
+        """Runs held or asked for."""
+        return self._taken
+
+    def reserve(self, most: int) -> int:
+        """Take up to `most` slots; answers how many."""
+        granted = max(0, min(most, self.free))
+        self._taken += granted
+        if self.free <= 0:
+            self._freed.clear()
+        return granted
+
+    def release(self, count: int = 1) -> None:
+        """Give slots back."""
+        self._taken -= count
+        if self.free > 0:
+            self._freed.set()
+
+    async def wait(self) -> None:
+        """Wait until a slot is free."""
+        await self._freed.wait()

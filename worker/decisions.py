@@ -1,0 +1,237 @@
+"""What the ingester decides about one stream entry: is it an event at all, whom does it start, which waits may it end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+
+from ..broker import ids
+from ..broker.codec import decode
+from ..broker.defaults import MAX_EVENT_BYTES, MAX_ID_LENGTH
+from ..broker.errors import BgjobsError
+from ..broker.model import IngestEvent, LeasedRun, Match
+from ..broker.operations import SUCCESS
+from ..broker.validation import INVOKE, RESERVED, event_name
+from ..define.filters import FilterError, compile_filter
+from ..define.limiter import limiter_references
+from ..define.matching import Matched
+from ..define.paths import compile_path
+from ..define.registry import Definition
+from ..define.values import MISSING, value_hash
+from .catalog import Catalog
+from .metrics import WorkerMetrics
+
+logger = logging.getLogger("bgjobs.worker")
+
+_MOST_NAMES = 20_000
+
+
+class BadEntry(Exception):
+    """The entry can't be ingested, ever; the message says why."""
+
+
+class LazyEvent(Mapping[str, Any]):
+    """The event as expressions see it: `id`, `name`, `data`, `key`. Its data is decoded when it is first asked for."""
+
+    __slots__ = ("_data", "_decoded", "_event", "_key")
+
+    def __init__(self, event: IngestEvent, key: str | None) -> None:
+        self._event = event
+        self._key = key
+        self._decoded = False
+        self._data: Any = None
+
+    def __getitem__(self, name: str) -> Any:
+        match name:
+            case "data":
+                if not self._decoded:
+                    self._data = decode(self._event.data)
+                    self._decoded = True
+                return self._data
+            case "id":
+                return self._event.id
+            case "name":
+                return self._event.name
+            case "key":
+                return self._key
+            case _:
+                raise KeyError(name)
+
+    def __iter__(self) -> Any:
+        return iter(("id", "name", "data", "key"))
+
+    def __len__(self) -> int:
+        return 4
+
+
+class Decider:
+    """Turns entries into what the ingest script is told, for one app."""
+
+    def __init__(self, app: str, catalog: Catalog, metrics: WorkerMetrics) -> None:
+        self._app = app
+        self._catalog = catalog
+        self._metrics = metrics
+        self._names: dict[bytes, str] = {}
+        self._seen: dict[int, LazyEvent] = {}
+
+    def event(self, stream_id: bytes, fields: dict[bytes, bytes]) -> IngestEvent:
+        """Read an entry, and match it."""
+        sid = stream_id.decode()
+        try:
+            event = self._read(sid, fields)
+            self.match(event)
+        except (BadEntry, BgjobsError, ValueError, RecursionError) as error:
+            return _bad(sid, fields, str(error))
+        return event
+
+    def bury(self, stream_id: bytes, fields: dict[bytes, bytes], why: str) -> IngestEvent:
+        """Make an entry a dead letter of kind event."""
+        return _bad(stream_id.decode(), fields, why)
+
+    def match(self, event: IngestEvent) -> None:
+        """Decide anew whom the event starts and which waits it may end."""
+        if event.bad:
+            return
+        knowledge = self._catalog.knowledge
+        interest = self._catalog.interest(event.name)
+        candidates = knowledge.matcher.candidates(event.name)
+        if event.name == INVOKE:
+            event.matches = self._invoked(event)
+        elif not candidates.open:
+            event.matches = [_match(event, each) for each in candidates.settled]
+        else:
+            seen = LazyEvent(event, event.partition or None)
+            event.matches = [_match(event, each) for each in candidates.decide(seen, self._undecided)]
+        event.buckets = []
+        if interest.version and event.name != INVOKE:
+            self._find_buckets(event, interest.paths)
+
+    def verdict(self, event: IngestEvent, expression: str) -> bool:
+        """Whether a wait's filter lets the event through; one that can't decide does not."""
+        try:
+            return compile_filter(expression).matches(LazyEvent(event, event.partition or None))
+        except (FilterError, BgjobsError) as error:
+            logger.warning("the filter %r of a wait can't decide about event %s: %s", expression, event.id, error)
+            return False
+
+    def leased(self, event: IngestEvent, match_index: int, g: bytes, now_ms: int) -> LeasedRun:
+        """The run that the ingest script leased to this worker at once."""
+        match = event.matches[match_index]
+        return LeasedRun(
+            id=match.run,
+            app=self._app,
+            function=match.function.partition("/")[2],
+            g=g,
+            queue=match.queue,
+            event_name=event.name,
+            event_id=event.id,
+            data=event.data,
+            created_ms=int(event.score),
+            now_ms=now_ms,
+            started_ms=now_ms,
+            partition=event.partition,
+            kind="invoke" if event.name == INVOKE else "",
+        )
+
+    def _read(self, stream_id: str, fields: dict[bytes, bytes]) -> IngestEvent:
+        name = self._name(fields)
+        ms, _, sequence = stream_id.partition("-")
+        raw_id = fields.get(b"i")
+        event_id = raw_id.decode() if raw_id else stream_id
+        data = fields.get(b"d", b"\xc0")
+        if len(event_id) > MAX_ID_LENGTH:
+            raise BadEntry(f"its id has {len(event_id)} characters, more than {MAX_ID_LENGTH}")
+        if len(data) > MAX_EVENT_BYTES:
+            raise BadEntry(f"its data takes {len(data):,} bytes, more than {MAX_EVENT_BYTES:,}")
+        due = int(fields[b"t"]) if b"t" in fields else 0
+        return IngestEvent(
+            stream_id=stream_id,
+            name=name,
+            id=event_id,
+            key=ids.event_key(name, event_id),
+            data=data,
+            generated=b"g" in fields or not raw_id,
+            score=int(ms) + (int(sequence) & 4095) / 4096,
+            due_ms=due,
+            partition=fields[b"k"].decode() if b"k" in fields else "",
+            target=fields[b"f"].decode() if b"f" in fields else "",
+            fields=_flat(fields, raw_id or stream_id.encode()) if due else (),
+        )
+
+    def _name(self, fields: dict[bytes, bytes]) -> str:
+        raw = fields.get(b"n")
+        if raw is None:
+            raise BadEntry("it has no field n, the event's name")
+        name = self._names.get(raw)
+        if name is None:
+            name = raw.decode()
+            if not name.startswith(RESERVED):
+                event_name(name)
+            if len(self._names) >= _MOST_NAMES:
+                self._names.clear()
+            self._names[raw] = name
+        return name
+
+    def _invoked(self, event: IngestEvent) -> list[Match]:
+        app, _, id = event.target.partition("/")
+        definition = self._catalog.knowledge.matcher.definitions.get(id) if app == self._app else None
+        if definition is None:
+            return []
+        limiters = limiter_references(definition, LazyEvent(event, event.partition or None))
+        return [_match(event, Matched(definition, limiters))]
+
+    def _find_buckets(self, event: IngestEvent, paths: tuple[str, ...]) -> None:
+        seen = LazyEvent(event, event.partition or None)
+        for path in paths:
+            if not path:
+                event.buckets.append(f"{event.name}||")
+                continue
+            value = compile_path(path).get(seen)
+            if value is not MISSING:
+                event.buckets.append(f"{event.name}|{path}|{value_hash(value)}")
+        if event.buckets:
+            event.envelope = SUCCESS + wait_outcome(event)
+
+    def _undecided(self, definition: Definition, error: FilterError) -> None:
+        logger.warning("a filter of %s can't decide: %s", definition.key, error)
+
+
+def wait_outcome(event: IngestEvent) -> bytes:
+    """The event as a wait for it stores it: the data is spliced in as it is."""
+    head: bytes = msgpack.packb([event.id, event.name, event.partition or None, int(event.score)])
+    return b"\x95" + head[1:] + event.data
+
+
+def _match(event: IngestEvent, matched: Matched) -> Match:
+    definition = matched.definition
+    key = definition.key
+    return Match(
+        run=ids.run_id(key, event.key),
+        function=key,
+        queue=definition.queue_key,
+        priority_ms=definition.priority_ms,
+        limiters=matched.limiters,
+    )
+
+
+def _flat(fields: dict[bytes, bytes], event_id: bytes) -> tuple[bytes, ...]:
+    """The entry as it is appended again when it is due: without its due time, with its id."""
+    kept = {b"n": fields[b"n"], b"i": event_id, **fields}
+    return tuple(part for item in kept.items() if item[0] != b"t" for part in item)
+
+
+def _bad(stream_id: str, fields: dict[bytes, bytes], why: str) -> IngestEvent:
+    return IngestEvent(
+        stream_id=stream_id,
+        name="",
+        id=stream_id,
+        key=stream_id,
+        data=b"",
+        generated=False,
+        score=float(stream_id.partition("-")[0]),
+        bad=why,
+        fields=tuple(part for item in fields.items() for part in item),
+    )

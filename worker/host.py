@@ -1,0 +1,90 @@
+"""The runs that are on this worker: starts their executions, and brings them what happens to them meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from ..broker.model import LeasedRun, Resolution
+from .execution import Execution
+from .executor import Executor
+
+logger = logging.getLogger("bgjobs.worker")
+
+SUSPECT = 2  # workers that died with a run, from which on this one holds no second such run (R21)
+
+
+class Host:
+    """From a lease to the end of the execution."""
+
+    def __init__(self, executor: Executor, fetch_steps: Callable[[LeasedRun], Awaitable[None]]) -> None:
+        """
+        Args:
+            executor: executes attempts.
+            fetch_steps: reads the checkpoints of a run that were too many for the reply.
+        """
+        self._executor = executor
+        self._fetch_steps = fetch_steps
+        self._here: dict[asyncio.Task[None], LeasedRun] = {}
+        self._suspects = 0
+        self.finished = 0
+
+    @property
+    def running(self) -> int:
+        return len(self._here)
+
+    @property
+    def held(self) -> list[LeasedRun]:
+        return list(self._here.values())
+
+    def holds_suspect(self) -> bool:
+        """Whether a run is here that two workers died with."""
+        return self._suspects > 0
+
+    def start(self, run: LeasedRun) -> None:
+        """Begin to execute a run that was leased to this worker."""
+        older = self._executor.live.get(run.id)
+        if older is not None:
+            older.abandon()  # leased again, so its right is lost
+        if run.crashes >= SUSPECT:
+            self._suspects += 1
+        task = asyncio.get_running_loop().create_task(self._execute(run))
+        self._here[task] = run
+        task.add_done_callback(self._ended)
+
+    async def _execute(self, run: LeasedRun) -> None:
+        if run.steps_elsewhere:
+            await self._fetch_steps(run)
+        await self._executor.execute(run)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        run = self._here.pop(task)
+        if run.crashes >= SUSPECT:
+            self._suspects -= 1
+        self.finished += 1
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Its lease stays until it is settled: then the run goes back.
+            logger.error("run %s of %s could not be executed", run.id, run.function, exc_info=error)
+
+    def resolved(self, resolution: Resolution) -> None:
+        """An outcome, or a request to stop, for a run that is here under that very fence."""
+        self._executor.deliver(resolution)
+
+    def lost(self, run: str) -> None:
+        """This worker holds a run without the right to it."""
+        execution = self._executor.live.get(run)
+        if execution is not None:
+            execution.abandon()
+
+    def each(self, act: Callable[[Execution], None]) -> None:
+        """Do something to every execution."""
+        for execution in list(self._executor.live.values()):
+            act(execution)
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Wait until no execution is left; False if `timeout` seconds were not enough."""
+        if not self._here:
+            return True
+        _, pending = await asyncio.wait(list(self._here), timeout=timeout)
+        return not pending

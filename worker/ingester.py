@@ -1,0 +1,174 @@
+"""The ingester: reads the event stream for its app, matches events, and has the ingest script turn them into runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from ..broker.broker import Broker
+from ..broker.failures import classify
+from ..broker.model import IngestEvent, IngestReply, LeasedRun
+from ..broker.stream import StreamReader
+from ..broker.transitions import ingest
+from ..define.matching import Matcher
+from .capacity import Capacity
+from .catalog import Catalog
+from .committer import Committer, LeaseState
+from .decisions import Decider
+from .metrics import WorkerMetrics
+
+logger = logging.getLogger("bgjobs.worker")
+
+MOST_EVENTS = 200  # in one call: its work budget
+MOST_BYTES = 4 * 1024 * 1024
+MOST_MATCHES = 200  # runs one call creates
+MOST_READY = 100_000  # ready runs of the app above which ingest pauses (R13)
+
+
+class Ingester:
+    """Takes events as fast as this worker can execute their runs; ahead of that only where order or waits ask for it."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        reader: StreamReader,
+        lease: LeaseState,
+        *,
+        app: str,
+        catalog: Catalog,
+        decider: Decider,
+        capacity: Capacity,
+        committer: Committer,
+        metrics: WorkerMetrics,
+        inline_max: int,
+        own_queue: Callable[[Matcher], frozenset[str]],
+        leased: Callable[[LeasedRun], None],
+    ) -> None:
+        self._broker = broker
+        self._reader = reader
+        self._lease = lease
+        self._app = app
+        self._catalog = catalog
+        self._decider = decider
+        self._capacity = capacity
+        self._committer = committer
+        self._metrics = metrics
+        self._inline_max = inline_max
+        self._own_queue = own_queue
+        self._leased = leased
+        self._bytes_per_event = 512.0
+        self._paused_until = 0.0
+        self.last_progress = time.monotonic()
+
+    async def tick(self) -> float | None:
+        """Read a batch and ingest it. What was read and not acknowledged is taken over later, by whomever."""
+        problems = self._catalog.knowledge.matcher.unevaluable
+        if problems:
+            first = problems[0]
+            logger.error(
+                "not ingesting events of app %s: the expression %r of %s can't be evaluated here: %s",
+                self._app,
+                first.expression,
+                first.function,
+                first.why,
+            )
+            await self._catalog.read()
+            return 10.0
+        if not self._lease.leasing:
+            return 1.0
+        if self._paused_until > time.monotonic():
+            return 0.5
+        if not self._ahead():
+            try:
+                await asyncio.wait_for(self._capacity.wait(), 1.0)
+            except TimeoutError:
+                return None
+        count = self._count()
+        entries = await self._reader.read(count)
+        self.last_progress = time.monotonic()
+        if entries:
+            self._learn_size(entries)
+            await self.ingest([self._decider.event(*entry) for entry in entries])
+        return None
+
+    def _ahead(self) -> bool:
+        """Whether to ingest without room to execute: priorities and limits sort runs, waits want their events soon."""
+        knowledge = self._catalog.knowledge
+        return not knowledge.plain or knowledge.queues > 1 or self._catalog.waited_for
+
+    def _count(self) -> int:
+        fitting = max(1, int(MOST_BYTES / self._bytes_per_event))
+        room = self._capacity.free if self._capacity.free > 0 and not self._ahead() else MOST_EVENTS
+        return max(1, min(MOST_EVENTS, fitting, room))
+
+    def _learn_size(self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        size = sum(len(fields.get(b"d", b"")) for _, fields in entries) / len(entries) + 100
+        self._bytes_per_event = max(size, 0.8 * self._bytes_per_event + 0.2 * size)
+
+    async def ingest(self, events: list[IngestEvent]) -> None:
+        """Ingest events, in as many calls as their work budget asks for, until each is acknowledged."""
+        while events:
+            batch = self._next_batch(events)
+            reply = await self._send(batch)
+            again = [batch[index] for index in reply.stale]
+            undecided = {index for index, _, _ in reply.candidates}
+            for index, member, filter_text in reply.candidates:
+                batch[index].residual[member] = self._decider.verdict(batch[index], filter_text)
+            if again:
+                await self._catalog.refresh(dict.fromkeys(event.name for event in again))
+                for event in again:
+                    self._decider.match(event)
+            events[:0] = [*again, *(batch[index] for index in sorted(undecided))]
+        await self._watch_ready()
+
+    def _next_batch(self, events: list[IngestEvent]) -> list[IngestEvent]:
+        batch, matches = [], 0
+        while events and len(batch) < MOST_EVENTS and (not batch or matches + len(events[0].matches) <= MOST_MATCHES):
+            matches += len(events[0].matches)
+            batch.append(events.pop(0))
+        return batch
+
+    async def _send(self, batch: list[IngestEvent]) -> IngestReply:
+        knowledge = self._catalog.knowledge
+        names = {event.name for event in batch}
+        versions = {name: (knowledge.versions.get(name, ""), self._catalog.interest(name).version) for name in names}
+        may_lease = self._lease.leasing and not self._lease.unsettled
+        async with self._lease.lock:
+            room = self._capacity.reserve(self._capacity.total) if may_lease and not self._lease.unsettled else 0
+            started = 0
+            try:
+                reply = await self._broker.do(
+                    ingest(
+                        app=self._app,
+                        incarnation=self._lease.incarnation,
+                        seq=self._lease.next() if room else 0,
+                        capacity=room,
+                        inline_max=self._inline_max,
+                        star=knowledge.star,
+                        versions=versions,
+                        own_queue=self._own_queue(knowledge.matcher),
+                        events=batch,
+                    )
+                )
+                started = len(reply.leased)
+            except BaseException as error:
+                self._lease.unsettled = self._lease.unsettled or room > 0
+                self._metrics.redis_error(classify(error).value if isinstance(error, Exception) else "cancelled")
+                self._committer.poke()
+                raise
+            finally:
+                self._capacity.release(room - started)
+        self._metrics.ingested(self._app, len(batch) - len(reply.stale), reply.duplicates)
+        for event_index, match_index, g in reply.leased:
+            self._leased(self._decider.leased(batch[event_index], match_index, g, reply.now_ms))
+        if reply.more:
+            self._committer.ask()
+        return reply
+
+    async def _watch_ready(self) -> None:
+        """Pause above 100,000 ready runs or a memory nearly full: an entry of the stream takes a third of a run (R13)."""
+        if self._ahead() and await self._reader.pressed(MOST_READY):
+            self._paused_until = time.monotonic() + 2.0
+            logger.warning("ingest of app %s pauses: too many ready runs, or Redis is nearly full", self._app)

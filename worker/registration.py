@@ -1,0 +1,42 @@
+"""Tell the registry what this deployment of the app has (R9)."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from ..broker.broker import Broker
+from ..broker.transitions import register
+from ..define.app import App
+from ..define.registering import registered
+
+logger = logging.getLogger("bgjobs.worker")
+
+
+def stamp(version: str, started_us: int) -> str:
+    """What orders two registrations: the app's version, numbers by value, then the supervisor's start."""
+    parts = re.findall(r"\d+|[^\d.]+", version)
+    key = ".".join(part.zfill(12) if part.isdigit() else part for part in parts)
+    return f"{key} {started_us:020d}"
+
+
+async def register_app(app: App, broker: Broker, *, deployment: str, started_us: int, start_at: str) -> None:
+    """Register all functions of the app, and create its group on the stream if it has none."""
+    now_ms = await broker.now_ms()
+    accepted, changed, retired, at, why = await broker.do(
+        register(
+            app.id,
+            deployment=deployment,
+            stamp=stamp(app.version, started_us),
+            definitions=registered((function.definition for function in app.functions.values()), now_ms),
+            start_at=start_at,
+        )
+    )
+    if at:
+        logger.info("app %s reads events from %s: %s", app.id, {"0": "the beginning", "$": "now on"}.get(at, at), why)
+    if not accepted:
+        logger.warning(
+            "a newer version of app %s, deployment %s, is registered: its definitions hold", app.id, deployment
+        )
+    elif changed or retired:
+        logger.info("app %s: %d functions registered, %d retired", app.id, changed, retired)
