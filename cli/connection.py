@@ -9,6 +9,7 @@ import click
 from .options import shared_option
 
 if TYPE_CHECKING:
+    from ..broker.client import Client
     from ..broker.conversation import Talk
     from ..broker.keys import Keys
     from ..broker.patience import Patience
@@ -39,11 +40,21 @@ class Connection:
         self.endpoint = Endpoint(url)
         self.keys: Keys = Keys(namespace)
         self._wire = SyncWire(self.endpoint, timeout=timeout)
+        self._client: Client | None = None
 
     @property
     def address(self) -> str:
         """The server as messages name it, without its password."""
         return str(self.endpoint)
+
+    @property
+    def client(self) -> Client:
+        """A client of this namespace, made on first use."""
+        if self._client is None:
+            from ..broker.client import Client
+
+            self._client = Client(self.url, namespace=self.namespace, timeout=self.timeout)
+        return self._client
 
     def patience(self) -> Patience:
         """The bounded wait of one question, from now on."""
@@ -64,12 +75,14 @@ class Connection:
         return self.ask(carry_out(call, self.keys, self.patience()))
 
     def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
         self._wire.close()
 
 
 def connection() -> Connection:
     """The connection of the command that runs, made on first use and closed with the command."""
-    context = click.get_current_context()
+    context = click.get_current_context().find_root()
     kept = context.meta.get(__name__)
     if kept is None:
         kept = context.meta[__name__] = _open()
@@ -80,20 +93,14 @@ def connection() -> Connection:
 
 def _open() -> Connection:
     from ..broker.defaults import WAIT_FOR_REDIS_SECONDS
-    from ..broker.server.discovery import running_server
+    from ..broker.server.discovery import find_server
     from ..broker.settings import Settings
 
     settings = Settings()
-    found = settings.find("redis_url", shared_option("redis"))
-    dev = running_server() if found is None else None
-    if dev is not None:
-        url, source = dev.url, dev.source
-    else:
-        url = settings.redis_url(shared_option("redis"))
-        source = "default" if found is None else {"argument": "--redis"}.get(found.source, found.source)
+    server = find_server(shared_option("redis"), settings=settings)
     return Connection(
-        url,
-        source,
+        server.url,
+        server.source,
         settings.namespace(shared_option("namespace")),
         settings.seconds("timeout", None, WAIT_FOR_REDIS_SECONDS),
     )

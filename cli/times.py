@@ -34,12 +34,12 @@ def ago(moment: datetime | None, now: datetime | None = None) -> str:
     return f"{_short(seconds)} ago" if seconds > 0 else f"in {_short(-seconds)}"
 
 
-def exact(moment: datetime | None, now: datetime | None = None) -> str:
-    """The local time with its zone, and how long ago that is."""
+def exact(moment: datetime | None) -> str:
+    """The local time with its zone."""
     if moment is None:
         return "-"
     local = moment.astimezone()
-    return f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()} ({ago(moment, now)})"
+    return f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}"
 
 
 def clock(moment: datetime) -> str:

@@ -23,7 +23,7 @@ def workers() -> None:
 
     here = connection()
     found = here.ask(read_workers(here.keys, here.patience()))
-    show(found, lambda: _draw(found))
+    show({"workers": found}, lambda: _draw(found))
 
 
 def _draw(found: list[WorkerInfo]) -> None:

@@ -35,19 +35,38 @@ class AppInfo:
     id: str
     registry: Registry
     group: GroupInfo | None
+    apart: tuple[str, ...] = ()  # ids of functions that have a queue of their own, because some worker lacks them
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """Names of all queues that its runs may be in."""
+        own = {str(each.get("queue", "default")) for each in self.registry.definitions.values()} | {"default"}
+        return tuple(sorted(f"{self.id}:{queue}{end}" for queue in own for end in ("", *(f":{f}" for f in self.apart))))
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Keys of its functions, also of retired ones."""
+        return tuple(sorted(f"{self.id}/{id}" for id in (*self.registry.definitions, *self.registry.retired)))
 
 
 def read_apps(keys: Keys, patience: Patience) -> Talk[list[AppInfo]]:
     """Every app that was ever registered, by id. At most 1,000."""
     ids = sorted(name.decode() for name in (yield from reliably(patience, ("SMEMBERS", keys("ap"))))[0])[:MOST]
-    commands = [command for app in ids for command in (("HGETALL", keys(f"fv:{app}")), ("HGETALL", keys(f"fn:{app}")))]
+    commands: list[tuple[str, ...]] = []
+    for app in ids:
+        commands += [
+            ("HGETALL", keys(f"fv:{app}")),
+            ("HGETALL", keys(f"fn:{app}")),
+            ("SMEMBERS", keys(f"qm:{app}")),
+        ]
     replies = (yield from reliably(patience, *commands)) if commands else []
     groups = yield from read_groups(keys, patience)
     return [
         AppInfo(
             id=app,
-            registry=parse_registry(_fields(replies[2 * place]), _fields(replies[2 * place + 1])),
+            registry=parse_registry(_fields(replies[3 * place]), _fields(replies[3 * place + 1])),
             group=groups.get(app),
+            apart=tuple(sorted(name.decode() for name in replies[3 * place + 2])),
         )
         for place, app in enumerate(ids)
     ]

@@ -1,0 +1,47 @@
+"""The data of events as runs hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..codec import decode
+from ..conversation import Talk, reliably
+from ..errors import Undecodable
+from ..keys import Keys
+from ..patience import Patience
+
+_PAGE = 50  # runs per exchange: up to 512 KiB each
+
+
+def read_payload(keys: Keys, patience: Patience, run: str) -> Talk[bytes | None]:
+    """The encoded data of a run's event; None if it is gone."""
+    found = yield from read_payloads(keys, patience, [run])
+    return found[0]
+
+
+def read_payloads(keys: Keys, patience: Patience, runs: Sequence[str]) -> Talk[list[bytes | None]]:
+    """The encoded data of many runs' events, in the order of the runs."""
+    found: list[bytes | None] = []
+    for start in range(0, len(runs), _PAGE):
+        page = runs[start : start + _PAGE]
+        places = yield from reliably(patience, *(("HMGET", keys.run(run), "d", "e") for run in page))
+        shared = [event for inside, event in places if inside is None and event is not None]
+        kept = (
+            (yield from reliably(patience, *(("HGET", keys(f"e:{event.decode()}"), "d") for event in shared)))
+            if shared
+            else []
+        )
+        by_event = dict(zip(shared, kept, strict=True))
+        found += [inside if inside is not None else by_event.get(event) for inside, event in places]
+    return found
+
+
+def decoded(data: bytes | None) -> Any:
+    """The data as a value; a note in parentheses if it can't be decoded."""
+    if data is None:
+        return None
+    try:
+        return decode(data)
+    except Undecodable as error:
+        return f"({error.what})"
