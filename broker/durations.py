@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from pytimeparse import parse as parse_words
+from pytimeparse.timeparse import timeparse
 
 from .errors import UsageError
 
@@ -19,6 +19,9 @@ Moment: TypeAlias = datetime | float | int
 
 #: Nothing waits longer; what is larger is a mistake in the unit.
 LONGEST = 100 * 366 * 86_400.0
+
+#: The end of the year 9999: later numbers are milliseconds, and no datetime.
+_LAST_MOMENT = 253_402_300_799.0
 
 
 class InvalidDuration(UsageError, ValueError):
@@ -41,11 +44,12 @@ def seconds(value: Duration, *, what: str = "duration") -> float:
     Raises:
         InvalidDuration: it can't be read, is negative, not finite or too long.
     """
+    length: float
     if isinstance(value, timedelta):
-        length: float = value.total_seconds()
+        length = value.total_seconds()
     elif isinstance(value, str):
         length = _from_words(value, what)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif _is_number(value):
         length = value
     else:
         raise InvalidDuration(f"{what} is {value!r} of type {type(value).__name__}, which is no duration.")
@@ -75,7 +79,7 @@ def unix_time(value: Moment, *, what: str = "time") -> float:
                 remedy="Give it one, for example datetime.now(timezone.utc) + timedelta(hours=1).",
             )
         return value.timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
+    if _is_number(value) and 0 <= value <= _LAST_MOMENT:
         return float(value)
     raise InvalidDuration(
         f"{what} is {value!r}, which is no time.", remedy="Give an aware datetime or Unix time in seconds."
@@ -87,6 +91,10 @@ def aware(unix_seconds: float) -> datetime:
     return datetime.fromtimestamp(unix_seconds, tz=UTC)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _from_words(text: str, what: str) -> float:
     words = text.strip()
     if _NUMBER.fullmatch(words) and len(words) < 100:  # settings and the command line bring numbers as text
@@ -94,7 +102,7 @@ def _from_words(text: str, what: str) -> float:
     if match := _MILLISECONDS.fullmatch(words):
         return float(match[1]) / 1000
     # Python refuses to read numbers of thousands of digits, with another error.
-    parsed: float | None = None if words.startswith("-") or len(words) > 100 else parse_words(words)
+    parsed: float | None = None if words.startswith("-") or len(words) > 100 else timeparse(words)
     if parsed is None:
         raise InvalidDuration(f"{what} is {text!r}, which can't be read as a duration.")
     return parsed

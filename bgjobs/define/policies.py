@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from ..broker import defaults
 from .durations import Duration, seconds
@@ -116,8 +116,8 @@ def concurrency_limits(option: ConcurrencyOption) -> tuple[Concurrency, ...]:
     Raises:
         DefinitionError: it means none, too many, or two for the same thing.
     """
-    options = option if isinstance(option, list | tuple) else (option,)
-    limits = tuple(Concurrency(item) if isinstance(item, int) else item for item in options)
+    options: Sequence[Any] = option if isinstance(option, list | tuple) else [option]
+    limits: tuple[Concurrency, ...] = tuple(Concurrency(item) if isinstance(item, int) else item for item in options)
     for limit in limits:
         if not isinstance(limit, Concurrency):
             raise DefinitionError(

@@ -1,11 +1,11 @@
-"""From the definitions of an app to what the broker registers, and back."""
+"""From the definitions of an app to what the broker registers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..broker.codec import decode, encode
+from ..broker.codec import encode
 from ..broker.ids import function_key
 from ..broker.transitions.registering import Definition as Registered
 from .cron import cron_timetable
@@ -25,11 +25,6 @@ def registered(functions: Iterable[FunctionDefinition], now_ms: int) -> list[Reg
     """
     definitions = {function.id: function.as_data() for function in functions}
     return [_registered(each, definitions, now_ms) for each in definitions.values()]
-
-
-def read_body(body: bytes) -> Definition:
-    """A definition as the registry stores it."""
-    return Definition.from_data(decode(body))
 
 
 def cron_entry(function: str, cron_key: str) -> str:

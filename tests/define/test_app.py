@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
+from bgjobs.broker.codec import decode
 from bgjobs.define.app import App
 from bgjobs.define.errors import DefinitionError, DuplicateFunction, EventValidationError, InvalidName, UsageError
 from bgjobs.define.event import EventModel, read_event_data
 from bgjobs.define.policies import Backoff, Concurrency, ProcessIsolation
-from bgjobs.define.registering import read_body, registered
+from bgjobs.define.registering import cron_entry, registered
+from bgjobs.define.registry import ConcurrencyData, CronData, Definition
 from bgjobs.define.trigger import Cron, Trigger, event
 
 
@@ -99,6 +102,24 @@ def test_on_failure_is_an_ordinary_function() -> None:
     assert "loop" not in app.functions
 
 
+def test_what_the_registry_holds() -> None:
+    app = App("shop")
+
+    @app.function("f", on=["a", "b/*"], cron="0 8 * * *", concurrency=3, timeout="1m", on_failure=handler)
+    def f(ctx: object) -> None:
+        """Work.
+
+        Much of it.
+        """
+
+    data = f.definition.as_data()
+    assert Definition.from_data(json.loads(json.dumps(data.to_data()))) == data
+    assert [trigger.name for trigger in data.triggers] == ["a", "b/*"]
+    assert data.cron == (CronData(key=f.definition.cron[0].key, expression="0 8 * * *"),)
+    assert data.concurrency == (ConcurrencyData(limit=3),)
+    assert (data.on_failure, data.description, data.timeout) == ("f.on-failure", "Work.", 60.0)
+
+
 def test_registration() -> None:
     app = App("shop")
 
@@ -106,11 +127,11 @@ def test_registration() -> None:
     def f(ctx: object) -> None: ...
 
     first, second = registered([each.definition for each in app.functions.values()], now_ms=0)
-    assert read_body(first.body) == f.definition.as_data()
+    assert Definition.from_data(decode(first.body)) == f.definition.as_data()
     assert tuple(first.names) == ("a", "b/*")
     assert (first.on_failure, first.on_failure_queue) == ("shop/f.on-failure", "shop:default")
     assert list(first.limits.values()) == [3]
-    assert first.crons == {f"shop/f|{f.definition.cron[0].key}": 8 * 3_600_000}
+    assert first.crons == {cron_entry("shop/f", f.definition.cron[0].key): 8 * 3_600_000}
     assert (second.id, second.names, second.on_failure) == ("f.on-failure", (), "")
 
 
