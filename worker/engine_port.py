@@ -17,8 +17,10 @@ class Engine(Protocol):
     Life: `start` (connects, checks the server, registers), then `run` until somebody called `request_stop` or `abort`.
     """
 
-    runs_finished: int
-    """Executions that ended here (completed, failed, left, handed back), for recycling."""
+    @property
+    def runs_finished(self) -> int:
+        """Executions that ended here (completed, failed, left, handed back), for recycling."""
+        ...
 
     @property
     def running(self) -> int:

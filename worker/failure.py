@@ -51,6 +51,25 @@ class Failure:
         return FAILURE + self.packed
 
 
+class FailedElsewhere(Exception):
+    """Code in another process raised; what of has been described there.
+
+    Args:
+        failure: the description.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
+        # So that a log of this error shows where it came from.
+        self.__cause__ = _Elsewhere(str(failure.error["traceback"]))
+
+
+class _Elsewhere(Exception):
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
 def describe(error: BaseException, attempt: int) -> Failure:
     """Turn what user code raised into data.
 
@@ -58,6 +77,8 @@ def describe(error: BaseException, attempt: int) -> Failure:
         error: the exception; a group counts as what it holds.
         attempt: the try that raised it, from 1.
     """
+    if isinstance(error, FailedElsewhere):
+        return error.failure
     leaves = _leaves(error)
     first = leaves[0]
     fields = {

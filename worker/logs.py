@@ -12,6 +12,7 @@ import sys
 from datetime import UTC, datetime
 from typing import IO, Any
 
+from .failure import FailedElsewhere
 from .log_context import ContextFilter
 from .options import LogFormat
 
@@ -175,6 +176,8 @@ class RunLog:
 
 def _describe(error: BaseException) -> str:
     text = str(error)
+    if isinstance(error, FailedElsewhere):
+        return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

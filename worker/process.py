@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from ..broker.errors import BgjobsError, RedisUnavailable
@@ -270,7 +271,11 @@ def _engine_of_target(options: WorkerOptions, metrics: WorkerMetrics, log: RunLo
     from .target import load_app
     from .worker import Worker
 
-    return Worker(load_app(options.target), options, metrics=metrics, log=log)
+    app = load_app(options.target)
+    options = replace(
+        options, redis_url=options.redis_url or app.redis_url, namespace=options.namespace or app.namespace
+    )
+    return Worker(app, options, metrics=metrics, log=log)
 
 
 if __name__ == "__main__":
