@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from .durations import Duration, Moment
 
@@ -13,10 +13,8 @@ from .durations import Duration, Moment
 class TypedEvent(Protocol):
     """An event that is an object of its own class, such as a pydantic model."""
 
-    @property
-    def event_name(self) -> str:
-        """Its name."""
-        ...
+    #: Its name, which is the class's.
+    event_name: ClassVar[str]
 
     def event_data(self) -> Mapping[str, Any]:
         """Its data, ready for the codec."""

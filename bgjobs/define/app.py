@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from ..broker.defaults import RETRIES
 from ..broker.settings import Settings
@@ -17,7 +17,6 @@ from .function import (
     FunctionDefinition,
     FunctionOptions,
     P,
-    R,
     check_callable,
     define,
 )
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from ..broker.async_client import AsyncClient
     from ..broker.client import Client
     from .durations import Duration
+
+R = TypeVar("R")
 
 
 class App(Verbs):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .event import EventModel
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 #: What is appended to a function's id to name its `on_failure` function.
 ON_FAILURE_SUFFIX = ".on-failure"
@@ -108,10 +108,10 @@ class FunctionDefinition:
         )
 
 
-class Function(Generic[P, R]):
+class Function(Generic[P, R_co]):
     """What the decorator returns: the function as it was, for calling it directly, and its definition."""
 
-    def __init__(self, app: App, definition: FunctionDefinition, callable: Callable[P, R]) -> None:
+    def __init__(self, app: App, definition: FunctionDefinition, callable: Callable[P, R_co]) -> None:
         # First, because it also copies the attributes of the callable.
         functools.update_wrapper(self, callable)
         self.app = app
@@ -128,7 +128,7 @@ class Function(Generic[P, R]):
         """Its key in the namespace: "shop/process-order"."""
         return self.definition.key
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self._callable(*args, **kwargs)
 
     def __repr__(self) -> str:

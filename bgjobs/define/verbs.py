@@ -92,31 +92,51 @@ class Verbs(ABC):
 
     @overload
     async def invoke(
-        self, function: Function[..., Coroutine[Any, Any, T]], data: Any = None, /, *, id: str | None = None
+        self,
+        function: Function[..., Coroutine[Any, Any, T]],
+        data: Any = None,
+        /,
+        *,
+        id: str | None = None,
+        delay: Duration | None = None,
     ) -> AsyncRunHandle[T]: ...
     @overload
     async def invoke(
-        self, function: Function[..., T], data: Any = None, /, *, id: str | None = None
+        self, function: Function[..., T], data: Any = None, /, *, id: str | None = None, delay: Duration | None = None
     ) -> AsyncRunHandle[T]: ...
     @overload
-    async def invoke(self, function: str, data: Any = None, /, *, id: str | None = None) -> AsyncRunHandle[Any]: ...
-    async def invoke(self, function: FunctionRef, data: Any = None, /, *, id: str | None = None) -> AsyncRunHandle[Any]:
+    async def invoke(
+        self, function: str, data: Any = None, /, *, id: str | None = None, delay: Duration | None = None
+    ) -> AsyncRunHandle[Any]: ...
+    async def invoke(
+        self, function: FunctionRef, data: Any = None, /, *, id: str | None = None, delay: Duration | None = None
+    ) -> AsyncRunHandle[Any]:
         """Run one function directly. See `AsyncClient.invoke`."""
-        return await self.async_client().invoke(function, data, id=id)
+        return await self.async_client().invoke(function, data, id=id, delay=delay)
 
     @overload
     def invoke_sync(
-        self, function: Function[..., Coroutine[Any, Any, T]], data: Any = None, /, *, id: str | None = None
+        self,
+        function: Function[..., Coroutine[Any, Any, T]],
+        data: Any = None,
+        /,
+        *,
+        id: str | None = None,
+        delay: Duration | None = None,
     ) -> RunHandle[T]: ...
     @overload
     def invoke_sync(
-        self, function: Function[..., T], data: Any = None, /, *, id: str | None = None
+        self, function: Function[..., T], data: Any = None, /, *, id: str | None = None, delay: Duration | None = None
     ) -> RunHandle[T]: ...
     @overload
-    def invoke_sync(self, function: str, data: Any = None, /, *, id: str | None = None) -> RunHandle[Any]: ...
-    def invoke_sync(self, function: FunctionRef, data: Any = None, /, *, id: str | None = None) -> RunHandle[Any]:
+    def invoke_sync(
+        self, function: str, data: Any = None, /, *, id: str | None = None, delay: Duration | None = None
+    ) -> RunHandle[Any]: ...
+    def invoke_sync(
+        self, function: FunctionRef, data: Any = None, /, *, id: str | None = None, delay: Duration | None = None
+    ) -> RunHandle[Any]:
         """`invoke`, blocking."""
-        return self.client().invoke(function, data, id=id)
+        return self.client().invoke(function, data, id=id, delay=delay)
 
     async def signal(self, name: str, data: Any = None, /, *, keep: Duration | None = None) -> int:
         """Resolve the waits for a signal; answers how many there were. See `AsyncClient.signal`."""
