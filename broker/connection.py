@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
 
@@ -26,6 +26,10 @@ from .defaults import BLOCK_MARGIN_SECONDS, BLOCK_SECONDS, CONNECT_TIMEOUT_SECON
 from .errors import ConfigurationError
 
 T = TypeVar("T")
+
+#: redis-py's annotations know neither that replies are bytes here nor what `execute_command` takes.
+AsyncRedis: TypeAlias = Any
+SyncRedis: TypeAlias = Any
 
 # redis-py leaves these without types.
 _parse_url: Callable[[str], dict[str, Any]] = redis.connection.parse_url

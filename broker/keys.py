@@ -1,46 +1,49 @@
-"""Every key that bgjobs holds in Redis. T = `bgjobs:{<namespace>:<shard>}:`; a row comes before the code that writes it (R49).
+"""Every key that bgjobs holds in Redis; a row comes before the code that writes it (R49).
 
-| key | type | content | lifetime |
-|---|---|---|---|
-| `T ev` | stream | events: n name, i id, g 1 if the id was generated, d msgpack data, t due ms, k partition key, x traceparent, r re-send, f function key | trimmed up to what every group acknowledged, less the history |
-| `T ga:<app>` | string | where a lost group resumes: an id, or `<id`: everything below it | for good |
-| `T ap` | set | apps ever registered | for good |
-| `T gr` | hash | v version counter, bt last beat, rw no reaping before, b the growing write of ingest | for good |
-| `T sn:<app>:<7 of a generated id>` | set | event keys ingested, by 32 s of the ids' own time | 3 minutes |
-| `T sn:<app>:=<event key>` | string | stream id of an event with a supplied id | 24 h |
-| `T fn:<app>` | hash | f:<function> definition, x:<function> retired, d:<deployment> stamp and functions | for good |
-| `T fv:<app>` | hash | event name -> version of its triggers; * for wildcards | for good |
-| `T li` | hash | `<lifecycle event>|<function key>` for triggers that name one | with the trigger |
-| `T lm` | hash | limiter definition -> limit | for good |
-| `T e:<event key>` | hash | d data, refs records that refer to it | until refs is 0 |
-| `T fe:<event key>` | hash | a delayed event: state, fields, due | until due, then a day |
-| `T r:<run>` | hash | the run's record, see `RECORD` | until trimmed |
-| `T s:<run>` | hash | c:<step> envelope, p:<step> pending, f:<step> failures, x:<step> last error, @r result, @e error, @p progress | with the run |
-| `T q:<app>:<queue>[:<function>]` | zset | ready runs by score | while not empty |
-| `T qs:<app>:<queue>[:<function>]` | zset | ready runs that two workers died with | while not empty |
-| `T qm:<app>` | set | functions with a queue of their own | for good |
-| `T wk` | zset | incarnation -> lease expiry ms | until reaped |
-| `T wi:<w>` | hash | what an incarnation says of itself; seq, top | with the incarnation |
-| `T in:<w>` | zset | its runs -> lease ms | with the incarnation |
-| `T mb:<w>` | list | its mail: cancels and outcomes | with the incarnation |
-| `T bell:<queue>`, `T bell:@<w>` | list | wake tokens | 60 s |
-| `T dl` | zset | timers: s|run|step, z|run, l|limiter, e|event key, c|run|g -> due ms | until fired |
-| `T bad` | zset | timers that erred -> when | until looked at |
-| `T lc:<limiter>` | set | runs that hold a slot | while held |
-| `T bk:<limiters>` | zset | parked runs with the same limiters | while parked |
-| `T lb:<limiter>` | zset | backlogs it holds -> score of the head | while held |
-| `T bh` | hash | backlog -> the limiter that holds it | while held |
-| `T w:<name>|<path>|<value hash>` | zset | waits: .run|step, or ?run|step with a filter -> expiry | while waiting |
-| `T w:$signal|<name>` | zset | waits for a signal | while waiting |
-| `T wn` | hash | event name waited for -> {version, {path: waits}} | while waited for |
-| `T wt:<function key>` | zset | waiting runs -> since ms | while waiting |
-| `T ks:<name>` | string | a kept signal's envelope | as asked |
-| `T cr` | zset | `<app>/<function>|<cron>` or `$|<schedule>` -> next tick ms | while registered |
-| `T sc` | hash | schedule id -> schedule | until deleted |
-| `T dq` | stream | dead letters: k kind, r run, f function, y type, m message, p fingerprint, s reason, a attempts, t created | by age |
-| `T done:<function key>:<state>` | zset | finished runs -> finish ms | trimmed |
-| `T st:<minute>` | hash | `<function key>|<state>` -> finished runs | 25 h |
-| `bgjobs:{<namespace>}:conf` | hash | shards, schema | for good |
+T is `bgjobs:{<namespace>:<shard>}:`. Each row: key, type: content; lifetime.
+
+T ev  stream: events: n name, i id, g 1 if the id was generated, d msgpack data, t due ms, k partition key, x
+    traceparent, r re-send, f function key; trimmed up to what every group acknowledged, less the history
+T ga:<app>  string: where a lost group resumes: an id, or `<id`: everything below it; for good
+T ap  set: apps ever registered; for good
+T gr  hash: v version counter, bt last beat, rw no reaping before, b the growing write of ingest; for good
+T sn:<app>:<7 of a generated id>  set: event keys ingested, by 32 s of the ids' own time; 3 minutes
+T sn:<app>:=<event key>  string: stream id of an event with a supplied id; 24 h
+T fn:<app>  hash: f:<function> definition, x:<function> retired, d:<deployment> stamp and functions; for good
+T fv:<app>  hash: event name -> version of its triggers; * for wildcards; for good
+T li  hash: `<lifecycle event>|<function key>` for triggers that name one; with the trigger
+T lm  hash: limiter definition -> limit; for good
+T e:<event key>  hash: d data, refs records that refer to it; until refs is 0
+T fe:<event key>  hash: a delayed event: state, fields, due; until due, then a day
+T r:<run>  hash: the run's record, see `RECORD`; until trimmed
+T s:<run>  hash: c:<step> envelope, p:<step> pending, f:<step> failures, x:<step> last error, @r result, @e error,
+    @p progress; with the run
+T q:<app>:<queue>[:<function>]  zset: ready runs by score; while not empty
+T qs:<app>:<queue>[:<function>]  zset: ready runs that two workers died with; while not empty
+T qm:<app>  set: functions with a queue of their own; for good
+T wk  zset: incarnation -> lease expiry ms; until reaped
+T wi:<w>  hash: what an incarnation says of itself; seq, top; with the incarnation
+T in:<w>  zset: its runs -> lease ms; with the incarnation
+T mb:<w>  list: its mail: cancels and outcomes; with the incarnation
+T bell:<queue>, T bell:@<w>  list: wake tokens; 60 s
+T dl  zset: timers: s|run|step, z|run, l|limiter, e|event key, c|run|g -> due ms; until fired
+T bad  zset: timers that erred -> when; until looked at
+T lc:<limiter>  set: runs that hold a slot; while held
+T bk:<limiters>  zset: parked runs with the same limiters; while parked
+T lb:<limiter>  zset: backlogs it holds -> score of the head; while held
+T bh  hash: backlog -> the limiter that holds it; while held
+T w:<name>|<path>|<value hash>  zset: waits: .run|step, or ?run|step with a filter -> expiry; while waiting
+T w:$signal|<name>  zset: waits for a signal; while waiting
+T wn  hash: event name waited for -> {version, {path: waits}}; while waited for
+T wt:<function key>  zset: waiting runs -> since ms; while waiting
+T ks:<name>  string: a kept signal's envelope; as asked
+T cr  zset: `<app>/<function>|<cron>` or `$|<schedule>` -> next tick ms; while registered
+T sc  hash: schedule id -> schedule; until deleted
+T dq  stream: dead letters: k kind, r run, f function, y type, m message, p fingerprint, s reason, a attempts, t
+    created; by age
+T done:<function key>:<state>  zset: finished runs -> finish ms; trimmed
+T st:<minute>  hash: `<function key>|<state>` -> finished runs; 25 h
+bgjobs:{<namespace>}:conf  hash: shards, schema; for good
 """
 
 from __future__ import annotations

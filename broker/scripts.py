@@ -41,7 +41,7 @@ def _collect(fragment: str, done: dict[str, str], path: tuple[str, ...]) -> None
 
 
 def _strip(text: str) -> str:
-    """Drop comment lines and indentation: the server parses, keeps and hashes less. Errors name the script, not the line."""
+    """Drop comment lines and indentation: the server parses, keeps and hashes less."""
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("--"))
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import redis.asyncio
 from redis.exceptions import ResponseError
 
+from .connection import AsyncRedis
 from .keys import Keys
 
 BLOCK_MS = 5_000
@@ -35,8 +35,8 @@ class StreamReader:
 
     def __init__(
         self,
-        blocking: redis.asyncio.Redis,
-        client: redis.asyncio.Redis,
+        blocking: AsyncRedis,
+        client: AsyncRedis,
         keys: Keys,
         *,
         app: str,
@@ -127,7 +127,7 @@ class StreamReader:
         return bool(limit) and memory["used_memory"] > 0.75 * limit
 
 
-async def wait_for_bell(blocking: redis.asyncio.Redis, keys: Sequence[str], *, block_ms: int = BLOCK_MS) -> str | None:
+async def wait_for_bell(blocking: AsyncRedis, keys: Sequence[str], *, block_ms: int = BLOCK_MS) -> str | None:
     """Wait for a token in one of the lists, and take it. Answers the list's key; None if none came in time."""
     reply = await blocking.execute_command("BLPOP", *keys, block_ms / 1000)
     return None if reply is None else reply[0].decode()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import redis.asyncio
-
+from ..broker.connection import AsyncRedis
 from ..broker.keys import Keys
 from ..broker.stream import wait_for_bell
 from .capacity import Capacity
@@ -14,7 +13,7 @@ class BellWatch:
     """One blocking read at a time; a bell of a queue makes the committer lease, the own one makes it fetch the mail."""
 
     def __init__(
-        self, blocking: redis.asyncio.Redis, keys: Keys, lease: LeaseState, capacity: Capacity, committer: Committer
+        self, blocking: AsyncRedis, keys: Keys, lease: LeaseState, capacity: Capacity, committer: Committer
     ) -> None:
         self._blocking = blocking
         self._own = keys.personal_bell(lease.incarnation)

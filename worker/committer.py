@@ -182,7 +182,8 @@ class Committer:
         )
 
     def _take(self) -> list[tuple[Operation, asyncio.Future[Answer]]]:
-        batch, size = [], 0
+        batch: list[tuple[Operation, asyncio.Future[Answer]]] = []
+        size = 0
         while self._waiting and len(batch) < MOST_OPERATIONS and size < MOST_BYTES:
             entry = self._waiting.popleft()
             batch.append(entry)

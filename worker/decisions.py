@@ -1,4 +1,4 @@
-"""What the ingester decides about one stream entry: is it an event at all, whom does it start, which waits may it end."""
+"""What the ingester decides about a stream entry: is it an event, whom does it start, which waits may it end."""
 
 from __future__ import annotations
 
@@ -176,8 +176,8 @@ class Decider:
         return name
 
     def _invoked(self, event: IngestEvent) -> list[Match]:
-        app, _, id = event.target.partition("/")
-        definition = self._catalog.knowledge.matcher.definitions.get(id) if app == self._app else None
+        app, _, function = event.target.partition("/")
+        definition = self._catalog.knowledge.matcher.definitions.get(function) if app == self._app else None
         if definition is None:
             return []
         limiters = limiter_references(definition, LazyEvent(event, event.partition or None))

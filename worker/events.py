@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from ..broker.outgoing import Checks
 from ..define.event import Event, read_event_data
@@ -20,7 +20,7 @@ class StepEvents:
         """See `ports.Events.fields`."""
         outgoing = self._checks.event(event, data, id=id, key=key)
         words = outgoing.command("", due_ms=due_ms or 0)[3:]
-        return [cast("bytes | str", word) if isinstance(word, (bytes, str)) else str(word) for word in words]
+        return [word if isinstance(word, (bytes, str)) else str(word) for word in words]
 
     def received(self, stored: Any, model: Any) -> Any:
         """The event that ended a wait; `stored` is what `decisions.wait_outcome` packed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +16,20 @@ from .context import Context
 from .execution import Execution
 from .failure import describe
 from .log_context import Where, enter
-from .outcome import Cancelled, Completed, Ending, Failed, HandedBack, Left, Lost, Moved, Outcome, Retried, decide
+from .outcome import (
+    Cancelled,
+    Completed,
+    Ending,
+    Failed,
+    HandedBack,
+    Left,
+    Lost,
+    Moved,
+    Outcome,
+    Retried,
+    completed,
+    decide,
+)
 from .ports import LoadedFunction, Services
 from .steps.sync_face import strand_here
 from .strands import TaskStrands, ThreadStrands, current, record_tasks
@@ -91,18 +103,17 @@ class Executor:
     # The three places where user code runs.
 
     async def _with_tasks(self, execution: Execution) -> Outcome:
-        root = asyncio.current_task()
-        assert root is not None, "execute() runs in a task"
+        root = _current_task()
         strands = execution.strands = TaskStrands(root)
         current.set(strands)
-        value, error = await self._call(execution, functools.partial(_call_on_loop, execution))
-        ending = self._ending(execution, value, error)
+        value, error = await self._call(execution, execution.function.call, Context(execution))
+        outcome = self._decide(execution, value, error)
         while root.cancelling():
             root.uncancel()
         current.set(None)
-        if left_over := strands.left_over():
+        if len(strands.owners) > 1 and (left_over := strands.left_over()):
             await self._clean_up(execution, left_over)
-        return await self._commit(execution, ending)
+        return await self._commit(execution, outcome)
 
     async def _with_thread(self, execution: Execution) -> Outcome:
         execution.strands = ThreadStrands()
@@ -117,47 +128,45 @@ class Executor:
                 call.give_up(Unwinding(mode))
 
         execution.release = release
-        value, error = await self._call(execution, functools.partial(self._threads.result, call))
-        ending = self._ending(execution, value, error)
-        outcome = await self._commit(execution, ending)
-        if ending.mode is not Mode.HANDING_BACK:
+        value, error = await self._call(execution, self._threads.result, call)
+        outcome = await self._commit(execution, self._decide(execution, value, error))
+        if not isinstance(outcome, HandedBack):
             await call.until_ended()
         return outcome
 
     async def _isolated(self, execution: Execution) -> Outcome:
-        root = asyncio.current_task()
-        assert root is not None, "execute() runs in a task"
+        root = _current_task()
         isolation = execution.function.isolation
         assert isolation is not None
         execution.strands = ThreadStrands()
         execution.release = lambda mode: None if asyncio.current_task() is root else _cancel(root)
-        value, error = await self._call(execution, functools.partial(isolation.call, execution))
-        ending = self._ending(execution, value, error)
+        value, error = await self._call(execution, isolation.call, execution)
+        outcome = self._decide(execution, value, error)
         while root.cancelling():
             root.uncancel()
-        return await self._commit(execution, ending)
+        return await self._commit(execution, outcome)
 
-    async def _call(self, execution: Execution, code: Callable[[], Awaitable[Any]]) -> tuple[Any, BaseException | None]:
+    async def _call(
+        self, execution: Execution, code: Callable[[Any], Awaitable[Any]], argument: Any
+    ) -> tuple[Any, BaseException | None]:
         """What user code returned or raised."""
-        run, timeout = execution.run, execution.function.timeout
+        run, function = execution.run, execution.function
         if run.cancel:
             execution.cancel("")
-        if execution.mode is Mode.STOPPING:
+        if execution.mode is not Mode.RUNNING:
             execution.interrupt()
-        if execution.mode.unwinds:
             return None, execution.refusal()
         deadline = None
-        if timeout is not None:
-            deadline = asyncio.get_running_loop().call_later(timeout, execution.time_out)
+        if function.timeout is not None:
+            deadline = asyncio.get_running_loop().call_later(function.timeout, execution.time_out)
         try:
-            if execution.function.event_model(run.event_name) is not None:
+            if function.event_model(run.event_name) is not None:
                 execution.received_event()
-            return await code(), None
+            return await code(argument), None
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if not execution.mode.unwinds and task is not None and task.cancelling():
+            if _current_task().cancelling() and not execution.unwound:
                 raise  # the worker is torn down around us
             return None, error
         except BaseException as error:
@@ -166,17 +175,26 @@ class Executor:
             if deadline is not None:
                 deadline.cancel()
 
-    def _ending(self, execution: Execution, value: Any, error: BaseException | None) -> Ending:
+    def _decide(self, execution: Execution, value: Any, error: BaseException | None) -> Outcome:
+        """User code has ended: what the attempt came to."""
+        run, function = execution.run, execution.function
         mode = execution.end()
-        if mode is Mode.STOPPING:
-            mode = Mode.RUNNING
-        return Ending(
+        if mode is Mode.RUNNING and error is None:
+            return completed(value, run.attempt)
+        ending = Ending(
             mode=mode,
             value=value,
             exception=error,
             steps=execution.leaving_steps,
-            timeout=execution.function.timeout or 0.0,
+            timeout=function.timeout or 0.0,
             unwound=execution.unwound,
+        )
+        return decide(
+            ending,
+            attempt=run.attempt,
+            retries=function.retries,
+            backoff=function.backoff,
+            random=self._services.random,
         )
 
     async def _clean_up(self, execution: Execution, tasks: list[asyncio.Task[Any]]) -> None:
@@ -196,22 +214,14 @@ class Executor:
 
     # The one commit.
 
-    async def _commit(self, execution: Execution, ending: Ending) -> Outcome:
-        run, function = execution.run, execution.function
-        outcome = decide(
-            ending,
-            attempt=run.attempt,
-            retries=function.retries,
-            backoff=function.backoff,
-            random=self._services.random,
-        )
+    async def _commit(self, execution: Execution, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Lost | Moved):
-            return outcome  # nothing to say
-        commit = self._services.committer.commit
-        if isinstance(outcome, Completed) and execution.recorded:
+            return outcome  # there is nothing to say
+        run, commit = execution.run, self._services.committer.commit
+        if execution.recorded and isinstance(outcome, Completed):
             await self._report_unreached(execution)
         answer = await commit(outcome.operation(run))
-        if answer.status is Status.INVALID and isinstance(outcome, Completed | Retried):
+        if answer.status is Status.INVALID and isinstance(outcome, Completed | Retried | Left):
             reason = answer.envelope.decode("utf-8", "replace")
             failure = describe(RuntimeError(f"the broker refused the run's outcome: {reason}"), run.attempt)
             outcome = Failed(failure=failure, exception=None, reason="refused")
@@ -271,7 +281,7 @@ def _cancel(task: asyncio.Task[Any]) -> None:
     task.cancel()
 
 
-async def _call_on_loop(execution: Execution) -> Any:
-    value = execution.function.call(Context(execution))
-    # A `def` wrapper around an `async def` was registered as async; its value may already be there.
-    return await value if inspect.isawaitable(value) else value
+def _current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None, "execute() runs in a task"
+    return task

@@ -9,9 +9,8 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-import redis.asyncio
-
 from ..broker.broker import Broker, SyncBroker
+from ..broker.connection import AsyncRedis
 from ..broker.failures import classify
 from ..broker.model import CronDue, LeasedRun
 from ..broker.stream import GroupLost, StreamReader
@@ -77,8 +76,8 @@ class Incarnation:
             inline_max=inline_max, functions=functions,
         )  # fmt: skip
         self.host = make_host(self.committer)
-        self._blocking_reads: redis.asyncio.Redis = broker.endpoint.blocking_client()
-        self._blocking_bells: redis.asyncio.Redis = broker.endpoint.blocking_client()
+        self._blocking_reads: AsyncRedis = broker.endpoint.blocking_client()
+        self._blocking_bells: AsyncRedis = broker.endpoint.blocking_client()
         self._reader = StreamReader(
             self._blocking_reads, broker.client, broker.keys, app=app, consumer=self.id, queues=queues
         )
@@ -87,7 +86,7 @@ class Incarnation:
             broker, self._reader, self.lease, app=app, catalog=catalog, decider=self._decider, capacity=self.capacity,
             committer=self.committer, metrics=metrics, inline_max=inline_max, leased=self._leased,
             own_queue=lambda matcher: frozenset(
-                definition.key for id, definition in matcher.definitions.items() if id not in functions
+                each.key for function, each in matcher.definitions.items() if function not in functions
             ),
         )  # fmt: skip
         settler = Settler(broker, self.lease, self.host, self.committer)
@@ -137,7 +136,7 @@ class Incarnation:
         self.committer.poke()
 
     async def leave(self) -> None:
-        """Say goodbye: what is still held goes back, the consumer is deleted. Redis away: others find out by the lease."""
+        """Say goodbye: what is still held goes back, the consumer is deleted. If Redis is away, the lease tells others."""
         await self._ingest_loop.stop()
         await self._blocking_reads.connection_pool.disconnect(inuse_connections=True)
         with contextlib.suppress(Exception):

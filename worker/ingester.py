@@ -28,7 +28,7 @@ MOST_READY = 100_000  # ready runs of the app above which ingest pauses (R13)
 
 
 class Ingester:
-    """Takes events as fast as this worker can execute their runs; ahead of that only where order or waits ask for it."""
+    """Takes events as fast as this worker can execute their runs; further ahead only where order or waits need it."""
 
     def __init__(
         self,
@@ -124,7 +124,8 @@ class Ingester:
         await self._watch_ready()
 
     def _next_batch(self, events: list[IngestEvent]) -> list[IngestEvent]:
-        batch, matches = [], 0
+        batch: list[IngestEvent] = []
+        matches = 0
         while events and len(batch) < MOST_EVENTS and (not batch or matches + len(events[0].matches) <= MOST_MATCHES):
             matches += len(events[0].matches)
             batch.append(events.pop(0))
@@ -168,7 +169,7 @@ class Ingester:
         return reply
 
     async def _watch_ready(self) -> None:
-        """Pause above 100,000 ready runs or a memory nearly full: an entry of the stream takes a third of a run (R13)."""
+        """Pause above 100,000 ready runs or if memory is nearly full: a stream entry takes a third of a run (R13)."""
         if self._ahead() and await self._reader.pressed(MOST_READY):
             self._paused_until = time.monotonic() + 2.0
             logger.warning("ingest of app %s pauses: too many ready runs, or Redis is nearly full", self._app)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from ..define.app import App
 from ..define.function import FunctionDefinition
+from .isolation import IsolatedProcesses
 from .metrics import WorkerMetrics
 from .ports import LoadedFunction
 
 
-def load_functions(app: App, metrics: WorkerMetrics) -> dict[str, LoadedFunction]:
-    """All functions of the app, by id."""
-    return {function.id: _load(function.definition, metrics) for function in app.functions.values()}
+def load_functions(app: App, metrics: WorkerMetrics, isolated: IsolatedProcesses) -> dict[str, LoadedFunction]:
+    """All functions of the app, by id; `isolated` runs those that want a process of their own."""
+    return {function.id: _load(function.definition, metrics, isolated) for function in app.functions.values()}
 
 
-def _load(definition: FunctionDefinition, metrics: WorkerMetrics) -> LoadedFunction:
+def _load(definition: FunctionDefinition, metrics: WorkerMetrics, isolated: IsolatedProcesses) -> LoadedFunction:
+    isolation = definition.isolation
     return LoadedFunction(
         key=definition.key,
         call=definition.callable,
@@ -21,6 +23,7 @@ def _load(definition: FunctionDefinition, metrics: WorkerMetrics) -> LoadedFunct
         retries=definition.retries,
         backoff=definition.backoff,
         timeout=definition.timeout,
+        isolation=isolated.function(isolation.memory) if isolation else None,
         event_model=definition.event_model,
         metrics=metrics.function(definition.app, definition.id),
     )

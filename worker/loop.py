@@ -12,7 +12,7 @@ logger = logging.getLogger("bgjobs.worker")
 
 
 class Loop:
-    """Calls `tick` for ever. What a tick raises is logged once per kind of trouble, and the loop backs off and goes on."""
+    """Calls `tick` for ever. What a tick raises is logged once per trouble; the loop backs off and goes on."""
 
     def __init__(
         self,

@@ -146,11 +146,12 @@ def decide(ending: Ending, *, attempt: int, retries: int, backoff: Backoff, rand
         case _:
             pass
     if error is None:
-        return _completed(ending.value, attempt)
+        return completed(ending.value, attempt)
     return _failed(error, attempt, retries, backoff, random)
 
 
-def _completed(value: Any, attempt: int) -> Outcome:
+def completed(value: Any, attempt: int) -> Outcome:
+    """The outcome of a function that returned unhindered: Completed, or Failed if its value can't be stored."""
     try:
         result = encode(value, where="the function's result")
         if len(result) > MAX_STEP_RESULT_BYTES:

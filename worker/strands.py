@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Hashable
 from contextvars import Context, ContextVar
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from .leave import AnyFuture, AnyTask, Verdict, View, look, unwind
 
@@ -120,11 +120,11 @@ def record_tasks(loop: asyncio.AbstractEventLoop) -> None:
         if previous is None:
             task: AnyTask = asyncio.Task(coroutine, loop=loop, **options)
         else:
-            task = previous(loop, coroutine, **options)
+            task = cast("AnyTask", previous(loop, coroutine, **options))
         strands = current.get() if context is None else context.get(current)
         if strands is not None:
             strands.add(task)
         return task
 
     factory.records_strands = True  # type: ignore[attr-defined]
-    loop.set_task_factory(factory)  # type: ignore[arg-type]
+    loop.set_task_factory(factory)

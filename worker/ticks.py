@@ -1,4 +1,4 @@
-"""Cron entries and schedules whose tick has come: compute what to fire and the next tick, and let one worker win (R57)."""
+"""Cron entries and schedules whose tick has come: compute what to fire and what is next; one worker wins (R57)."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ class Ticks:
         )
 
     async def _fire_schedule(self, due: CronDue, now_ms: int) -> None:
-        id = due.entry[2:]
-        packed = await self._broker.client.hget(self._broker.keys("sc"), id)
+        name = due.entry[2:]
+        packed = await self._broker.client.hget(self._broker.keys("sc"), name)
         if packed is None:
             return
-        schedule = Schedule.unpack(id, packed)
+        schedule = Schedule.unpack(name, packed)
         timetable = timetable_of(schedule)
         if due.tick_ms == schedule.first_look_ms:
             await self._broker.do(cron_fire(due.entry, tick_ms=due.tick_ms, next_ms=timetable.next_after(due.tick_ms)))

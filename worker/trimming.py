@@ -21,7 +21,7 @@ _UNBOUNDED = 2**50
 
 
 class Trimming:
-    """One call per tick while there is work, then one every 30 s. Every worker does it: the calls don't get in each other's way."""
+    """One call per tick while there is work, then one every 30 s. Workers do not get in each other's way."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker

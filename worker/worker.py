@@ -29,6 +29,7 @@ from .heartbeat import LeaseLoss
 from .host import Host
 from .incarnation import Incarnation
 from .invocations import NamespaceFunctions
+from .isolation import IsolatedProcesses
 from .loading import load_functions
 from .logs import RunLog
 from .loop import Loop
@@ -122,7 +123,8 @@ class Worker:
                 raise
             raise RedisUnavailable(f"Redis at {self._endpoint} did not answer ({described(error)}).") from error
         self._threads = ThreadPool(self._options.sync_threads)
-        self._functions = load_functions(self._app, self._metrics)
+        self._isolated = IsolatedProcesses(self._app, self._options)
+        self._functions = load_functions(self._app, self._metrics, self._isolated)
         self._ticks = Ticks(self._app, broker, inline_max=self._inline_max)
         await self._begin()
         sampler = Sampler(broker, self._metrics)
@@ -266,6 +268,7 @@ class Worker:
                 incarnation.host.each(lambda execution: execution.interrupt())
                 await incarnation.host.wait(_HAND_BACK_SECONDS)
             await incarnation.leave()
+            await self._isolated.close()
         await self.broker.aclose()
 
     async def _runs_ended(self, host: Host) -> bool:

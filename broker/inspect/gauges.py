@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import redis.asyncio
-
+from ..connection import AsyncRedis
 from ..keys import Keys
 from .registry import read_registry
 
@@ -15,7 +14,7 @@ Gauge = tuple[str, tuple[str, ...], float]
 _MOST_BACKLOGS = 1_000
 
 
-async def read_gauges(client: redis.asyncio.Redis, keys: Keys, now_ms: int) -> list[Gauge]:
+async def read_gauges(client: AsyncRedis, keys: Keys, now_ms: int) -> list[Gauge]:
     """Depths, ages and counts of every app. O(functions) commands in three round trips."""
     apps = sorted(raw.decode() for raw in await client.smembers(keys("ap")))
     async with client.pipeline(transaction=False) as pipe:
@@ -35,7 +34,7 @@ async def read_gauges(client: redis.asyncio.Redis, keys: Keys, now_ms: int) -> l
     return gauges
 
 
-async def _app_gauges(client: redis.asyncio.Redis, keys: Keys, app: str, now_ms: int) -> list[Gauge]:
+async def _app_gauges(client: AsyncRedis, keys: Keys, app: str, now_ms: int) -> list[Gauge]:
     registry = await read_registry(client, keys, app)
     queues = sorted({str(data.get("queue", "default")) for data in registry.definitions.values()})
     functions = [*registry.definitions, *registry.retired]
@@ -57,7 +56,7 @@ async def _app_gauges(client: redis.asyncio.Redis, keys: Keys, app: str, now_ms:
     return gauges
 
 
-async def _parked(client: redis.asyncio.Redis, keys: Keys, backlogs: list[bytes]) -> list[Gauge]:
+async def _parked(client: AsyncRedis, keys: Keys, backlogs: list[bytes]) -> list[Gauge]:
     """Parked runs by app; the head of a backlog tells whose it is."""
     counts: dict[str, int] = {}
     for backlog in backlogs:

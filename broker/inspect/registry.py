@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgpack
-import redis.asyncio
 
 from ..codec import decode
+from ..connection import AsyncRedis
 from ..keys import Keys
 
 
@@ -31,7 +31,7 @@ class Interest:
     paths: tuple[str, ...]
 
 
-async def read_registry(client: redis.asyncio.Redis, keys: Keys, app: str) -> Registry:
+async def read_registry(client: AsyncRedis, keys: Keys, app: str) -> Registry:
     """The registry of an app, in one look: its versions are read first, so that they are never newer than the rest."""
     async with client.pipeline(transaction=True) as pipe:
         pipe.hgetall(keys(f"fv:{app}"))
@@ -58,7 +58,7 @@ def parse_registry(versions: dict[bytes, bytes], fields: dict[bytes, bytes]) -> 
     )
 
 
-async def read_interests(client: redis.asyncio.Redis, keys: Keys, names: Sequence[str]) -> list[Interest]:
+async def read_interests(client: AsyncRedis, keys: Keys, names: Sequence[str]) -> list[Interest]:
     """The waits for events of these names, in order; an empty version: none."""
     if not names:
         return []

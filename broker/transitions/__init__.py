@@ -9,6 +9,7 @@ from .ingesting import ingest
 from .lease import beat, delist, enlist, reconcile
 from .pumping import pump
 from .registering import Definition, cron_fire, register
+from .removing import move_function, remove_app, remove_functions
 
 __all__ = [
     "Call",
@@ -21,9 +22,12 @@ __all__ = [
     "discard",
     "enlist",
     "ingest",
+    "move_function",
     "pump",
     "reconcile",
     "register",
+    "remove_app",
+    "remove_functions",
     "replay",
     "schedule",
     "signal",

@@ -21,7 +21,8 @@ class Call(Generic[T]):
 
 
 def pack(values: Mapping[str, Any]) -> bytes:
-    return msgpack.packb(values, use_bin_type=False)
+    packed: bytes = msgpack.packb(values, use_bin_type=False)
+    return packed
 
 
 def text(value: bytes) -> str:

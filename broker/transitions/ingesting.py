@@ -24,8 +24,8 @@ def ingest(
     """Ingest a batch.
 
     `star` is the registry's version of wildcard triggers, `versions` gives per event name the registry's and the waits'
-    version that the matches were made with (R8); `own_queue` are the function keys that this worker lacks, whose runs go to
-    the function's own queue (R16). `capacity` > 0 asks to lease new runs at once.
+    version that the matches were made with (R8); `own_queue` are the function keys that this worker lacks, whose runs
+    go to the function's own queue (R16). `capacity` > 0 asks to lease new runs at once.
     """
     names = {name: index for index, name in enumerate(dict.fromkeys(event.name for event in events), 1)}
     functions: dict[tuple[str, str, int], int] = {}
@@ -85,8 +85,8 @@ def _read(reply: list[Any]) -> IngestReply:
         stale=tuple(int(index) for index in stale),
         duplicates=int(facts[1]),
         candidates=tuple(
-            (int(index), text(member), text(filter))
-            for index, member, filter in zip(candidates[::3], candidates[1::3], candidates[2::3], strict=True)
+            (int(index), text(member), text(expression))
+            for index, member, expression in zip(candidates[::3], candidates[1::3], candidates[2::3], strict=True)
         ),
         created=int(facts[2]),
         refused=facts[3] == b"1",
