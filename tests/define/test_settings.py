@@ -75,3 +75,8 @@ def test_the_table_has_a_row_for_each() -> None:
     for row in SETTINGS.values():
         assert f"`{row.variable}`" in table
         assert row.meaning in table
+
+
+def test_the_documentation_shows_the_table() -> None:
+    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    assert configuration_table() in page.read_text(encoding="utf-8")
