@@ -45,3 +45,19 @@ def decoded(data: bytes | None) -> Any:
         return decode(data)
     except Undecodable as error:
         return f"({error.what})"
+
+
+def read_events_of_runs(keys: Keys, patience: Patience, runs: Sequence[str]) -> Talk[list[dict[str, Any]]]:
+    """The events of runs, as filters and limiters look at them: id, name, data, key."""
+    if not runs:
+        return []
+    records = yield from reliably(patience, *(("HMGET", keys.run(run), "i", "n", "pk") for run in runs))
+    payloads = yield from read_payloads(keys, patience, runs)
+    return [
+        {"id": _text(id), "name": _text(name), "data": decoded(data), "key": None if key is None else _text(key)}
+        for (id, name, key), data in zip(records, payloads, strict=True)
+    ]
+
+
+def _text(value: bytes | None) -> str:
+    return "" if value is None else value.decode("utf-8", "replace")
