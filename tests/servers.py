@@ -1,6 +1,7 @@
 """The real server that the tests run against, chosen by BGJOBS_TEST_SERVER: `embedded` (default), `path`, or a URL."""
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,14 @@ def start(folder: Path | None = None, *, tcp: bool = False, **settings: str) -> 
     """Start an own server."""
     chosen = {name.replace("_", "-"): value for name, value in settings.items()}
     return EmbeddedServer(folder, binary=binary(), tcp=tcp, settings={**SETTINGS, **chosen}).start()
+
+
+def unused_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextmanager
