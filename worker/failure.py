@@ -62,10 +62,12 @@ class FailedElsewhere(Exception):
         super().__init__(failure.text)
         self.failure = failure
         # So that a log of this error shows where it came from.
-        self.__cause__ = _Elsewhere(str(failure.error["traceback"]))
+        self.__cause__ = InAnotherProcess(str(failure.error["traceback"]))
 
 
-class _Elsewhere(Exception):
+class InAnotherProcess(Exception):
+    """The traceback of over there, where a log shows the cause of an error."""
+
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
 

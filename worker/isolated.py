@@ -31,7 +31,7 @@ from .options import WorkerOptions
 from .steps.sync_face import strand_here
 from .sync_context import SyncContext
 from .target import load_app
-from .unwinding import Unwinding
+from .unwinding import Mode, Unwinding
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -89,6 +89,8 @@ class PipeBridge:
             answer = answers.get()
         finally:
             del self._waiting[number]
+        if answer.unwound:
+            raise Unwinding(Mode(answer.unwound))
         if answer.error is not None:
             raise answer.error
         return answer.value
@@ -191,7 +193,7 @@ def main() -> None:
         options = WorkerOptions.from_dict(line.receive())
     except (EOFError, OSError):
         sys.exit(0)
-    logs.configure(options.log_level, options.log_format, show_pid=True)
+    logs.configure(options.log_level, options.log_format, show_pid=options.processes > 1)
     apps.append(load_app(options.target))
     IsolatedProcess(apps[0], line).run()
 

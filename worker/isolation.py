@@ -85,6 +85,9 @@ class IsolatedProcesses:
             try:
                 ended = await process.attempt(execution, memory)
                 reusable = ended.clean
+            except asyncio.CancelledError:
+                execution.unwound = execution.unwound or execution.mode.unwinds
+                raise
             finally:
                 if reusable and process.attempts < MOST_ATTEMPTS and not _fat(process, memory):
                     self._idle.append(process)
@@ -183,7 +186,9 @@ class _Process:
         try:
             value = await VERBS[ask.verb](execution.book, ask.strand, *ask.arguments)
             frame = self._codec.pack(Answer(ask.number, value))
-        except (Exception, Unwinding) as error:
+        except Unwinding as unwinding:
+            frame = self._codec.pack(Answer(ask.number, unwound=unwinding.mode.value))
+        except Exception as error:
             frame = self._codec.pack(Answer(ask.number, error=portable(error, self._codec)))
         self._writer.write(frame)
 

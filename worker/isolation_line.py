@@ -49,6 +49,7 @@ class Answer:
     number: int
     value: Any = None
     error: BaseException | None = None
+    unwound: str = ""  # the mode, if the run ends here
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, Any
 
 from .failure import FailedElsewhere
@@ -19,6 +20,8 @@ from .options import LogFormat
 logger = logging.getLogger("bgjobs.worker")
 runs = logging.getLogger("bgjobs.runs")
 
+#: Where bgjobs itself runs user code from.
+_OWN = str(Path(__file__).parent)
 _CONTEXT = ("run", "function", "step", "attempt")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -128,7 +131,7 @@ class RunLog:
             attempt,
             _seconds(delay),
             _describe(error),
-            exc_info=error,
+            exc_info=_trace(error),
             extra={"run": run, "function": function, "attempt": attempt},
         )
 
@@ -153,7 +156,7 @@ class RunLog:
             function,
             attempt,
             _describe(error),
-            exc_info=error,
+            exc_info=_trace(error),
             extra={"run": run, "function": function, "attempt": attempt},
         )
 
@@ -172,6 +175,17 @@ class RunLog:
             function,
             extra={"run": run, "function": function},
         )
+
+
+def _trace(error: BaseException) -> Any:
+    """What a log shows of where an error was raised: the user's frames, without those of ours that lead to them."""
+    if isinstance(error, FailedElsewhere):
+        cause = error.__cause__
+        return type(cause), cause, None
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OWN):
+        trace = trace.tb_next
+    return (type(error), error, trace) if trace is not None else None
 
 
 def _describe(error: BaseException) -> str:

@@ -111,6 +111,7 @@ class Supervisor:
                 child.kill()
             if self._server is not None:
                 self._server.stop()
+        logger.info("stopped")
         return exit_status.FINE if self._status is None else self._status
 
     def collect(self) -> Any:
