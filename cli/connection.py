@@ -1,4 +1,4 @@
-"""The server a command talks to, and the namespace it looks at: from the command line, the settings, or `bgjobs dev`."""
+"""The server a command talks to, and the namespace it looks at."""
 
 from __future__ import annotations
 

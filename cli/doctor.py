@@ -19,7 +19,7 @@ _MARKS = {"ok": ("✓", "green"), "hint": ("!", "yellow"), "problem": ("✗", "r
 @click.command()
 @shared_options
 def doctor() -> None:
-    """Look for what is wrong: the server, its memory and disk, workers, queues, timers. Exit 1 if there is a problem."""
+    """Look for what is wrong: the server, its memory and disk, workers, queues, timers. Exit 1 at a problem."""
     from ..broker.inspect.condition import read_condition
     from ..broker.inspect.diagnosis import Judgement, diagnose
 

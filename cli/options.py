@@ -81,10 +81,14 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 
 
 def shared_options(command: F) -> F:
-    """Give a command `--redis`, `--namespace`, `--json` and `--verbose`. They may stand before or after the command's name."""
+    """Give a command `--redis`, `--namespace`, `--json` and `--verbose`. They may stand before or after its name."""
     for option in (
         click.option(
-            "--verbose", is_flag=True, expose_value=False, callback=_remember, help="Tracebacks of errors; BGJOBS_DEBUG."
+            "--verbose",
+            is_flag=True,
+            expose_value=False,
+            callback=_remember,
+            help="Tracebacks of errors; BGJOBS_DEBUG.",
         ),
         click.option("--json", is_flag=True, expose_value=False, callback=_remember, help="Print JSON."),
         click.option(

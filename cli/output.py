@@ -114,9 +114,7 @@ def block(text: str) -> None:
 
 
 def _align(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [
-        max(len(click.unstyle(cell)) for cell in column) for column in zip(columns, *rows, strict=True)
-    ]
+    widths = [max(len(click.unstyle(cell)) for cell in column) for column in zip(columns, *rows, strict=True)]
     for row in ([click.style(name.upper(), bold=True) for name in columns], *rows):
         cells = [cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
         click.echo("  ".join(cells).rstrip())

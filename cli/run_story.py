@@ -77,7 +77,9 @@ def draw_run(story: Story) -> None:
         block(json_text(story.data, indent=2))
     if story.steps:
         heading("Steps")
-        rows = [[step.key, step.kind, step_state(step.state), str(step.attempt), _outcome(step)] for step in story.steps]
+        rows = [
+            [step.key, step.kind, step_state(step.state), str(step.attempt), _outcome(step)] for step in story.steps
+        ]
         table(("step", "kind", "state", "attempt", "outcome"), rows, empty="")
         for step in story.steps:
             if step.error is not None and step.error.traceback:

@@ -39,9 +39,7 @@ def list_(function: str | None, wanted: str | None, event: str | None, limit: in
     client = connection().client
     if event is not None:
         found = [
-            run
-            for run in client.runs(event)
-            if function in (None, run.function) and wanted in (None, str(run.state))
+            run for run in client.runs(event) if function in (None, run.function) and wanted in (None, str(run.state))
         ]
         following = None
     else:

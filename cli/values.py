@@ -25,7 +25,7 @@ class DataType(click.ParamType[Any]):
         try:
             return json.loads(text)
         except ValueError as error:
-            hint = f' Text needs quotes: \'"{value}"\'.' if value.isalnum() else ""
+            hint = f" Text needs quotes: '\"{value}\"'." if value.isalnum() else ""
             self.fail(f"{_shortened(text)!r} is not JSON: {error}.{hint}", param, ctx)
 
 

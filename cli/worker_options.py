@@ -65,7 +65,9 @@ worker_options: Callable[[F], F] = _apply(
         _option(
             "--start-at",
             type=click.Choice(["begin", "end"]),
-            default="end",
+            default=None,
+            show_default="end; begin, if no app was ever here",
+            callback=lambda context, parameter, value: value or "",
             help="Where an app that was never here begins to read events.",
         ),
         _option(

@@ -46,7 +46,7 @@ class AppInfo:
     @property
     def functions(self) -> tuple[str, ...]:
         """Keys of its functions, also of retired ones."""
-        return tuple(sorted(f"{self.id}/{id}" for id in (*self.registry.definitions, *self.registry.retired)))
+        return tuple(sorted(f"{self.id}/{name}" for name in (*self.registry.definitions, *self.registry.retired)))
 
 
 def read_apps(keys: Keys, patience: Patience) -> Talk[list[AppInfo]]:

@@ -21,9 +21,7 @@ def read_children(keys: Keys, patience: Patience, run: str) -> Talk[list[RunInfo
     children: list[str] = []
     cursor: Any = b"0"
     while True:
-        (reply,) = yield from reliably(
-            patience, ("HSCAN", keys.steps(run), cursor, "MATCH", "p:*", "COUNT", _AT_ONCE)
-        )
+        (reply,) = yield from reliably(patience, ("HSCAN", keys.steps(run), cursor, "MATCH", "p:*", "COUNT", _AT_ONCE))
         cursor, flat = reply
         for packed in flat[1::2]:
             entry = msgpack.unpackb(packed, raw=True)

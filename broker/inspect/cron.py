@@ -28,9 +28,9 @@ class CronInfo:
 def read_cron(keys: Keys, patience: Patience, apps: list[AppInfo]) -> Talk[list[CronInfo]]:
     """The cron entries of these apps, the next to tick first. At most 10,000."""
     known = {
-        (f"{app.id}/{id}", str(cron["key"])): cron
+        (f"{app.id}/{name}", str(cron["key"])): cron
         for app in apps
-        for id, definition in app.registry.definitions.items()
+        for name, definition in app.registry.definitions.items()
         for cron in definition.get("cron", ())
     }
     (flat,) = yield from reliably(patience, ("ZRANGE", keys("cr"), 0, MOST - 1, "WITHSCORES"))

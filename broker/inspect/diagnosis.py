@@ -175,9 +175,13 @@ def _queues(app: AppInfo, topic: str, alive: list[WorkerInfo], condition: Condit
 def _timers(condition: Condition) -> Iterator[Check]:
     load = condition.load
     if load.overdue:
-        yield _problem("timers", f"{load.overdue:,} of {load.timers:,} are overdue.", "Start a worker: any one fires them.")
+        yield _problem(
+            "timers", f"{load.overdue:,} of {load.timers:,} are overdue.", "Start a worker: any one fires them."
+        )
     else:
-        yield _ok("timers", f"{load.timers:,} set, none overdue; {load.waiting:,} runs wait, {load.parked:,} are parked")
+        yield _ok(
+            "timers", f"{load.timers:,} set, none overdue; {load.waiting:,} runs wait, {load.parked:,} are parked"
+        )
     for bad in load.bad_timers:
         yield _problem("timers", f"A timer errs: {bad}", "Please report it; the run can be cancelled by hand.")
     if condition.cron_overdue:

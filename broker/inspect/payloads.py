@@ -54,8 +54,8 @@ def read_events_of_runs(keys: Keys, patience: Patience, runs: Sequence[str]) -> 
     records = yield from reliably(patience, *(("HMGET", keys.run(run), "i", "n", "pk") for run in runs))
     payloads = yield from read_payloads(keys, patience, runs)
     return [
-        {"id": _text(id), "name": _text(name), "data": decoded(data), "key": None if key is None else _text(key)}
-        for (id, name, key), data in zip(records, payloads, strict=True)
+        {"id": _text(event), "name": _text(name), "data": decoded(data), "key": None if key is None else _text(key)}
+        for (event, name, key), data in zip(records, payloads, strict=True)
     ]
 
 

@@ -68,9 +68,7 @@ def read_load(keys: Keys, patience: Patience, *, queues: Sequence[str], function
         ("ZRANGE", keys("bad"), 0, 19),
     )
     return Load(
-        queues=tuple(
-            _queue(name, now_ms, *depths[3 * place : 3 * place + 3]) for place, name in enumerate(queues)
-        ),
+        queues=tuple(_queue(name, now_ms, *depths[3 * place : 3 * place + 3]) for place, name in enumerate(queues)),
         parked=sum(parked),
         backlogs=len(backlogs),
         waiting=sum(waiting),

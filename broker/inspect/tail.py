@@ -8,8 +8,8 @@ from typing import Any
 from ..conversation import Ask, ExchangeFailed, Pause, Talk, pack, reliably
 from ..keys import Keys
 from ..patience import Patience
-from .payloads import decoded
 from ..run_info import moment
+from .payloads import decoded
 
 AT_ONCE = 200
 

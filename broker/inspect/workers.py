@@ -40,9 +40,7 @@ class WorkerInfo:
 
 def read_workers(keys: Keys, patience: Patience) -> Talk[list[WorkerInfo]]:
     """Every incarnation that has not been taken back, by app and start. At most 1,000."""
-    leases, time = yield from reliably(
-        patience, ("ZRANGE", keys("wk"), 0, MOST - 1, "WITHSCORES"), ("TIME",)
-    )
+    leases, time = yield from reliably(patience, ("ZRANGE", keys("wk"), 0, MOST - 1, "WITHSCORES"), ("TIME",))
     now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
     ids = [incarnation.decode() for incarnation in leases[::2]]
     commands: list[tuple[str, ...]] = []

@@ -29,5 +29,5 @@ def remove_functions(app: str, ids: Sequence[str] = (), *, everything: bool = Fa
 
 
 def remove_app(app: str) -> Call[str]:
-    """Forget an app whose functions were removed. Answers "OK", "missing", or "registered" if it has functions again."""
+    """Forget an app whose functions were removed. Answers "OK", "missing", or "registered"."""
     return Call("remove_app", pack({"app": app}), text)
