@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .broker.async_client import AsyncClient
     from .broker.client import Client
     from .broker.errors import (
         BgjobsError,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "App",
+    "AsyncClient",
     "AsyncRunHandle",
     "Backoff",
     "BgjobsError",
@@ -109,6 +111,7 @@ __all__ = [
 
 #: Where each public name comes from; the imports above say the same to type checkers.
 _HOMES = {
+    "broker.async_client": ("AsyncClient",),
     "broker.client": ("Client",),
     "broker.errors": (
         "BgjobsError",
