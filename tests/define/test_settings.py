@@ -79,4 +79,5 @@ def test_the_table_has_a_row_for_each() -> None:
 
 def test_the_documentation_shows_the_table() -> None:
     page = Path(__file__).parents[2] / "docs" / "configuration.md"
-    assert configuration_table() in page.read_text(encoding="utf-8")
+    table = configuration_table()
+    assert table in page.read_text(encoding="utf-8"), f"put this table into {page}:\n{table}"
