@@ -157,7 +157,8 @@ class Executor:
             execution.interrupt()
             return None, execution.refusal()
         deadline = None
-        if function.timeout is not None:
+        if function.timeout is not None and function.isolation is None:
+            # With isolation the time begins when there is a process: waiting for one is not the function's fault.
             deadline = asyncio.get_running_loop().call_later(function.timeout, execution.time_out)
         try:
             if function.event_model(run.event_name) is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 from asyncio import tasks as asyncio_tasks
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class View:
 
 @dataclass(slots=True)
 class _Examination:
+    tasks: Collection[AnyTask]
     waits: Collection[AnyFuture]
     verdicts: dict[AnyTask, Verdict] = field(default_factory=dict)
     reached: set[AnyTask] = field(default_factory=set)
@@ -68,7 +70,7 @@ class _Examination:
             return Verdict.BLOCKED
         if isinstance(waiter, asyncio.Task):
             return self.task(waiter)
-        parts = _parts(task, waiter)
+        parts = _parts(task, waiter, self.tasks)
         if parts is None:
             return Verdict.IN_DOUBT
         return max((self._part(part) for part in parts if not part.done()), default=Verdict.ACTIVE)
@@ -84,7 +86,7 @@ class _Examination:
         return Verdict.IN_DOUBT
 
 
-def look(root: AnyTask, tasks: Iterable[AnyTask], waits: Collection[AnyFuture]) -> View:
+def look(root: AnyTask, tasks: Collection[AnyTask], waits: Collection[AnyFuture]) -> View:
     """See what the tasks of a run are doing.
 
     Args:
@@ -92,7 +94,7 @@ def look(root: AnyTask, tasks: Iterable[AnyTask], waits: Collection[AnyFuture]) 
         tasks: the tasks that the run has created.
         waits: the futures of its pending steps.
     """
-    examination = _Examination(waits)
+    examination = _Examination(tasks, waits)
     of_root = examination.task(root)
     overall = of_root
     moving: list[object] = []
@@ -110,7 +112,7 @@ def look(root: AnyTask, tasks: Iterable[AnyTask], waits: Collection[AnyFuture]) 
 
 def unwind(
     root: AnyTask,
-    tasks: Iterable[AnyTask],
+    tasks: Collection[AnyTask],
     waits: Collection[AnyFuture],
     owned: Callable[[AnyTask], bool],
     exception: Callable[[], BaseException],
@@ -129,7 +131,7 @@ def unwind(
         owned: whether a task has used a step.
         exception: makes the exception; a new one for each await point.
     """
-    examination = _Examination(waits)
+    examination = _Examination(tasks, waits)
     examination.task(root)
     reached = set(examination.reached)
     current = asyncio.current_task()
@@ -173,7 +175,7 @@ def _children(gathering: Any) -> list[AnyFuture]:
     return list(gathering._children)
 
 
-def _parts(task: AnyTask, waiter: AnyFuture) -> list[AnyFuture] | None:
+def _parts(task: AnyTask, waiter: AnyFuture, candidates: Iterable[AnyTask]) -> list[AnyFuture] | None:
     """The futures that a task waits for together; None: its wait is of no known kind."""
     if isinstance(waiter, _GATHERING):
         return _children(waiter)
@@ -188,15 +190,22 @@ def _parts(task: AnyTask, waiter: AnyFuture) -> list[AnyFuture] | None:
         if code in _GROUP_CODES:
             return list(frame.f_locals["self"]._tasks)
         if code.co_qualname in _AS_COMPLETED_NAMES and code.co_filename.startswith(_ASYNCIO):
-            return _as_completed(frame.f_locals)
+            return _as_completed(frame.f_locals, candidates)
     return None
 
 
-def _as_completed(local: dict[str, Any]) -> list[AnyFuture] | None:
+def _as_completed(local: dict[str, Any], candidates: Iterable[AnyTask]) -> list[AnyFuture] | None:
     iterator = local.get("self")
-    todo = local.get("todo") if iterator is None else iterator._todo
-    handle = local.get("timeout_handle") if iterator is None else iterator._timeout_handle
-    return list(todo) if todo is not None and handle is None else None
+    if iterator is not None:
+        return list(iterator._todo) if iterator._timeout_handle is None else None
+    # Before Python 3.13 the futures are known only to the callback that each of them has, which feeds the queue at hand.
+    for task in candidates:
+        for callback, _ in getattr(task, "_callbacks", None) or ():
+            if getattr(callback, "__qualname__", "") == "as_completed.<locals>._on_completion":
+                known = inspect.getclosurevars(callback).nonlocals
+                if known.get("done") is local["done"]:
+                    return list(known["todo"]) if known.get("timeout_handle") is None else None
+    return None
 
 
 def _in_task_group(task: AnyTask) -> bool:
