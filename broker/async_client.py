@@ -11,17 +11,21 @@ from .conversation import Talk, talk_async
 from .durability import Durability
 from .durations import Duration
 from .handle import AsyncRunHandle
+from .inspect.functions import FunctionInfo, read_functions
 from .requests import Requests
+from .verbs.dead_letters import AsyncDeadLetters
+from .verbs.events import AsyncEvents
 from .verbs.running import AsyncRunning
+from .verbs.schedules import AsyncSchedules
 from .verbs.sending import AsyncSending
 from .wire import LoopWire, SyncWire
 
-__all__ = ["AsyncClient", "AsyncRunHandle"]
+__all__ = ["AsyncClient", "AsyncDeadLetters", "AsyncRunHandle", "AsyncSchedules"]
 
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncSending, AsyncRunning):
+class AsyncClient(AsyncSending, AsyncRunning, AsyncEvents):
     """`Client` for event loops. One instance serves any number of loops, one after the other or in several threads:
     each gets a connection of its own, and so does a forked process. Arguments and errors as for `Client`.
     """
@@ -40,6 +44,20 @@ class AsyncClient(AsyncSending, AsyncRunning):
         )
         self._wires = PerLoop(lambda: LoopWire(requests.endpoint))
         self._soon_wire = PerProcess(lambda: SyncWire(requests.endpoint, timeout=requests.timeout))
+
+    @property
+    def dead_letters(self) -> AsyncDeadLetters:
+        """What failed for good: list, get, retry, discard, retry_all, purge."""
+        return AsyncDeadLetters(self)
+
+    @property
+    def schedules(self) -> AsyncSchedules:
+        """Dynamic schedules: create, list, get, pause, resume, run_now, delete."""
+        return AsyncSchedules(self)
+
+    async def functions(self, app: str | None = None) -> list[FunctionInfo]:
+        """See `Client.functions`."""
+        return await self._do(read_functions(self._requests.keys, self._requests.patience(), app))
 
     async def _do(self, verb: Talk[T]) -> T:
         return await talk_async(verb, self._wires.get())

@@ -10,17 +10,21 @@ from .conversation import Talk, talk
 from .durability import Durability
 from .durations import Duration
 from .handle import RunHandle
+from .inspect.functions import FunctionInfo, read_functions
 from .requests import Requests
+from .verbs.dead_letters import DeadLetters
+from .verbs.events import Events
 from .verbs.running import Running
+from .verbs.schedules import Schedules
 from .verbs.sending import Sending
 from .wire import SyncWire
 
-__all__ = ["Client", "RunHandle"]
+__all__ = ["Client", "DeadLetters", "RunHandle", "Schedules"]
 
 T = TypeVar("T")
 
 
-class Client(Sending, Running):
+class Client(Sending, Running, Events):
     """Sends events and asks about runs. Safe to share between threads; a forked process gets connections of its own.
 
     Args:
@@ -47,6 +51,20 @@ class Client(Sending, Running):
             redis, namespace=namespace, app=app, timeout=timeout, durability=durability
         )
         self._wire = PerProcess(lambda: SyncWire(requests.endpoint, timeout=requests.timeout))
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """What failed for good: list, get, retry, discard, retry_all, purge."""
+        return DeadLetters(self)
+
+    @property
+    def schedules(self) -> Schedules:
+        """Dynamic schedules: create, list, get, pause, resume, run_now, delete."""
+        return Schedules(self)
+
+    def functions(self, app: str | None = None) -> list[FunctionInfo]:
+        """Registered functions, of one app or of all."""
+        return self._do(read_functions(self._requests.keys, self._requests.patience(), app))
 
     def _do(self, verb: Talk[T]) -> T:
         return talk(verb, self._wire.get())

@@ -20,7 +20,7 @@
     |   `-- CommandRefused                    the server answered with an error that waiting does not cure
     |-- Undecodable                           stored bytes that are neither MessagePack nor JSON
     |-- NotFound                              nothing is stored under that id
-    |   |-- RunNotFound, EventNotFound, FunctionNotFound, DeadLetterNotFound
+    |   |-- RunNotFound, EventNotFound, FunctionNotFound, DeadLetterNotFound, ScheduleNotFound
     `-- RunUnsuccessful                       what waiting for a result can end in, besides the result
         |-- RunFailed                         carries the run's error
         |-- RunCancelled
@@ -205,6 +205,12 @@ class FunctionNotFound(NotFound):
 
 class DeadLetterNotFound(NotFound):
     """No dead letter is stored under that id."""
+
+
+class ScheduleNotFound(NotFound):
+    """No schedule is stored under that id."""
+
+    default_remedy = "See `bgjobs schedules list` for those that there are."
 
 
 class RunUnsuccessful(BgjobsError):

@@ -24,6 +24,7 @@ _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(high + low for high in _DIGITS for low in _DIGITS)
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _GENERATED = re.compile(rf"[{_DIGITS}]{{10}}u[{_DIGITS}]{{15}}", re.ASCII)
+_RUN = re.compile(r"[0-9]{2}[0-9a-f]{24}", re.ASCII)
 
 
 def function_key(app: str, function: str) -> str:
@@ -45,6 +46,11 @@ def run_id(function: str, event: str, *, shard: str = ONLY_SHARD) -> str:
         shard: the two characters of the shard where the run lives.
     """
     return shard + sha1(f"{function}\0{event}".encode(), usedforsecurity=False).hexdigest()[:24]
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text looks like the id of a run."""
+    return _RUN.fullmatch(text) is not None
 
 
 def shard_of(run: str) -> str:

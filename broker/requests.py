@@ -10,20 +10,24 @@ from . import durability as durabilities
 from . import ids, validation
 from .codec import encode
 from .connection import Endpoint
-from .conversation import Talk, reliably
+from .conversation import Pause, Talk, reliably
 from .defaults import MAX_NAME_LENGTH, WAIT_FOR_REDIS_SECONDS
 from .durability import Durability, Wanted
 from .durations import Duration, Moment, milliseconds, seconds
 from .errors import BgjobsError, InvalidEvent, RunNotFound, UsageError
 from .event import EventLike, FunctionRef, NewEvent, TypedEvent
+from .inspect.events import find_event, runs_of_event
+from .inspect.listing import list_runs
 from .inspect.result import find_run, wait_for_result
+from .inspect.runs import read_steps
 from .keys import Keys
+from .model import RunState
 from .operations import SUCCESS
 from .outgoing import Checks, Outgoing
 from .patience import Patience
 from .producer import Producer, limit_bulk
 from .receipt import BulkReceipt, Receipt
-from .run_info import RunInfo
+from .run_info import PENDING, RunInfo, StepInfo
 from .settings import Settings
 from .transitions import Call, cancel, signal
 from .transitions.carry import carry_out
@@ -31,6 +35,7 @@ from .transitions.carry import carry_out
 T = TypeVar("T")
 
 _SIGNAL_PAGE = 100
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 class Requests:
@@ -63,7 +68,6 @@ class Requests:
         self.timeout = settings.seconds("timeout", timeout, WAIT_FOR_REDIS_SECONDS)
         self.keys = Keys(self.namespace)
         self.address = str(self.endpoint)
-        self.offset_ms = 0  # moves the time that scripts see, and from which delays count (tests)
         self._durability = durabilities.parse(settings.text("durability", durability, "memory"))
         self._checks = Checks()
         self.producer = Producer(self.keys, address=self.address, timeout=self.timeout, app=app)
@@ -146,11 +150,12 @@ class Requests:
     def run(self, run: str, *, accepted: RunInfo | None = None) -> Talk[RunInfo]:
         """One run; `accepted` is the answer if it is not recorded yet but known to come."""
         try:
-            return (yield from find_run(self.keys, self.patience(), run))
+            info = yield from find_run(self.keys, self.patience(), run)
         except RunNotFound:
             if accepted is None:
                 raise
             return accepted
+        return accepted if accepted is not None and info.state == PENDING else info
 
     def result(self, run: str, timeout: Duration | None, *, accepted: bool = False) -> Talk[Any]:
         """Wait for what a run returns."""
@@ -158,17 +163,46 @@ class Requests:
         return wait_for_result(self.keys, self.patience, run, wait, accepted=accepted)
 
     def cancel(self, run: str, reason: str) -> Talk[bool]:
-        """Cancel a run. Raises RunNotFound."""
-        (answer,) = yield from self.cancel_many([run], reason)
-        if answer == "missing":
-            info = yield from self.run(run)
-            # Its event was accepted a moment ago; there is nothing yet that could be cancelled.
-            raise RunNotFound(f"The run {run} is {info.state} and can't be cancelled yet.", remedy="Try again shortly.")
-        return answer != "done"
+        """Cancel a run, waiting for the ingest of its event if need be. Raises RunNotFound."""
+        patience = self.patience()
+        while True:
+            (answer,) = yield from self.cancel_many([run], reason)
+            if answer != "missing":
+                return answer != "done"
+            yield from self.run(run)  # raises RunNotFound unless it may come
+            if patience.elapsed > self.timeout:
+                raise RunNotFound(
+                    f"The event of the run {run} is not ingested yet, so there is nothing to cancel.",
+                    remedy="Start a worker (`bgjobs worker`), or try again shortly.",
+                )
+            yield Pause(_LOOK_AGAIN_SECONDS)
 
     def cancel_many(self, runs: Sequence[str], reason: str) -> Talk[list[str]]:
         """Per run: "missing", "done", "cancelled" or "requested"."""
         return self.do(cancel(runs, reason=reason or "cancelled"))
+
+    def runs(self, event: str | Receipt, name: str | None) -> Talk[list[RunInfo]]:
+        """The runs that an event made."""
+        patience = self.patience()
+        if isinstance(event, Receipt):
+            return (yield from runs_of_event(self.keys, patience, event.event_id, event.name))
+        if name is None:
+            name = (yield from find_event(self.keys, patience, event)).name
+        return (yield from runs_of_event(self.keys, patience, event, name))
+
+    def list_runs(
+        self, function: FunctionRef | None, state: RunState | None, limit: int, before: str | None
+    ) -> Talk[list[RunInfo]]:
+        """A page of runs."""
+        key = None if function is None else self.function_key(function)
+        return list_runs(
+            self.keys, self.patience(), function=key, state=state and RunState(state), limit=limit, before=before
+        )
+
+    def steps(self, run: str) -> Talk[list[StepInfo]]:
+        """The steps of a run."""
+        yield from self.run(run)  # raises RunNotFound
+        return (yield from read_steps(self.keys, self.patience(), run))
 
     # -- the server ------------------------------------------------------------------------------------------------
 
@@ -181,6 +215,15 @@ class Requests:
     def patience(self) -> Patience:
         """The bounded wait of one call, from now on."""
         return self.producer.patience()
+
+    @property
+    def offset_ms(self) -> int:
+        """Moves the time that scripts see, and from which delays count (tests)."""
+        return self.producer.offset_ms
+
+    @offset_ms.setter
+    def offset_ms(self, milliseconds: int) -> None:
+        self.producer.offset_ms = milliseconds
 
     def do(self, call: Call[T], patience: Patience | None = None) -> Talk[T]:
         """Carry out a transition that may be repeated."""

@@ -9,6 +9,7 @@ from typing import Any
 from ..conversation import Pause, Talk, reliably
 from ..defaults import RESULT_POLL_FIRST_SECONDS, RESULT_POLL_LIMIT_SECONDS
 from ..errors import ResultTimeout, RunCancelled, RunFailed, RunNotFound
+from ..ids import is_run_id
 from ..keys import Keys
 from ..model import RunState
 from ..patience import Patience
@@ -28,6 +29,8 @@ def find_run(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo]:
     Raises:
         RunNotFound: it is not stored, and no event that waits can make it.
     """
+    if not is_run_id(run):
+        raise RunNotFound(f"{run[:40]!r} is no run id.")
     found = yield from read_run(keys, patience, run)
     if found is None:
         coming = yield from may_come(keys, patience, run)

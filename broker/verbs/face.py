@@ -29,3 +29,19 @@ class AsyncFace:
     @abstractmethod
     async def _do(self, verb: Talk[T]) -> T:
         """Carry out a conversation."""
+
+
+class Part:
+    """A group of verbs of its own name, such as `Client.schedules`; blocking."""
+
+    def __init__(self, face: Face) -> None:
+        self._requests = face._requests
+        self._do = face._do
+
+
+class AsyncPart:
+    """A group of verbs of its own name, such as `AsyncClient.schedules`; on the event loop."""
+
+    def __init__(self, face: AsyncFace) -> None:
+        self._requests = face._requests
+        self._do = face._do

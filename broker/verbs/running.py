@@ -7,7 +7,10 @@ from typing import Any
 from ..durations import Duration
 from ..event import FunctionRef
 from ..handle import AsyncRunHandle, RunHandle
-from ..run_info import RunInfo
+from ..model import RunState
+from ..receipt import Receipt
+from ..replaying import replay_run
+from ..run_info import RunInfo, StepInfo
 from .face import AsyncFace, Face
 
 
@@ -81,6 +84,57 @@ class Running(Face):
         """
         return self._do(self._requests.cancel(run_id, reason))
 
+    def runs(self, event: str | Receipt, *, name: str | None = None) -> list[RunInfo]:
+        """The runs that an event made. Those of replays from the start belong to the run that they replay.
+
+        Args:
+            event: a receipt, or an event id.
+            name: the event's name; with it, an event that left the retained history is found, too.
+
+        Raises:
+            EventNotFound: the name is not given, and the event is not in the retained history.
+        """
+        return self._do(self._requests.runs(event, name))
+
+    def list_runs(
+        self,
+        *,
+        function: FunctionRef | None = None,
+        state: RunState | None = None,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[RunInfo]:
+        """Runs, the latest first, by when each came into its state.
+
+        Args:
+            function: only of this function.
+            state: only in this state.
+            limit: at most so many, up to 1,000.
+            before: id of the last run of the page before.
+        """
+        return self._do(self._requests.list_runs(function, state, limit, before))
+
+    def steps(self, run_id: str) -> list[StepInfo]:
+        """The steps of a run that are known by now. Raises RunNotFound."""
+        return self._do(self._requests.steps(run_id))
+
+    def replay(self, run_id: str, *, from_start: bool = False, token: str | None = None) -> str:
+        """Run a finished run again.
+
+        Args:
+            run_id: a failed run, which goes on from its failed step; or with `from_start` any finished one.
+            from_start: as a new run, without the steps of the old one.
+            token: repeating the request with the same token starts one run.
+
+        Returns:
+            The id of the run that goes on.
+
+        Raises:
+            RunNotFound: there is no such run.
+            UsageError: it has not failed, or not ended.
+        """
+        return self._do(replay_run(self._requests, run_id, from_start=from_start, token=token))
+
     def _run_of_accepted(self, run: str, pending: RunInfo) -> RunInfo:
         return self._do(self._requests.run(run, accepted=pending))
 
@@ -120,6 +174,29 @@ class AsyncRunning(AsyncFace):
     async def cancel(self, run_id: str, *, reason: str = "") -> bool:
         """See `Client.cancel`."""
         return await self._do(self._requests.cancel(run_id, reason))
+
+    async def runs(self, event: str | Receipt, *, name: str | None = None) -> list[RunInfo]:
+        """See `Client.runs`."""
+        return await self._do(self._requests.runs(event, name))
+
+    async def list_runs(
+        self,
+        *,
+        function: FunctionRef | None = None,
+        state: RunState | None = None,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[RunInfo]:
+        """See `Client.list_runs`."""
+        return await self._do(self._requests.list_runs(function, state, limit, before))
+
+    async def steps(self, run_id: str) -> list[StepInfo]:
+        """See `Client.steps`."""
+        return await self._do(self._requests.steps(run_id))
+
+    async def replay(self, run_id: str, *, from_start: bool = False, token: str | None = None) -> str:
+        """See `Client.replay`."""
+        return await self._do(replay_run(self._requests, run_id, from_start=from_start, token=token))
 
     async def _run_of_accepted(self, run: str, pending: RunInfo) -> RunInfo:
         return await self._do(self._requests.run(run, accepted=pending))
