@@ -15,7 +15,7 @@ def test_the_page_lists_what_there_is() -> None:
     tree = re.search(r"```\n(BgjobsError .*?)```", PAGE, re.DOTALL)
     assert listed is not None
     assert tree is not None
-    errors = set(re.findall(r"[A-Z]\w+", re.sub(r"  [a-z\"(].*", "", tree[1]))
+    errors = set(re.findall(r"[A-Z]\w+", re.sub(r"  [a-z\"(].*", "", tree[1])))
     names = {name.strip() for name in listed[1].split(",")}
     assert names <= set(bgjobs.__all__), sorted(names - set(bgjobs.__all__))
     assert set(bgjobs.__all__) <= names | errors | {"__version__"}
