@@ -1,0 +1,1 @@
+"""A small shop whose background jobs show what durable functions look like: start with `jobs.py`."""
