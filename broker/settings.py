@@ -52,7 +52,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         Setting("threads", "5 per core", "worker: threads for `def` functions, per process"),
         Setting("queues", "all", "worker: queues to work on, separated by commas"),
         Setting("connect_timeout", "30 s", "worker: wait for the server at start, then status 3"),
-        Setting("start_at", "end", "worker: where an app begins that was never registered: begin, end"),
+        Setting("start_at", "", "worker: where an app begins that was never registered: begin, end"),
         Setting(
             "shutdown_timeout", f"{defaults.SHUTDOWN_TIMEOUT_SECONDS:g} s", "worker: time to finish runs on SIGTERM"
         ),
