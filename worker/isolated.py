@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..broker.codec import decode, encode
 from ..broker.durations import aware
+from ..broker.errors import BgjobsError
 from ..broker.model import LeasedRun
 from ..define.app import App
 from ..define.event import Event, read_event_data
 from ..define.function import FunctionDefinition
 from . import logs
 from .failure import describe
-from .isolation_line import Answer, Ask, BlockingLine, Codec, Ended, Job
+from .isolation_line import Answer, Ask, BlockingLine, Codec, Ended, Job, Ready
 from .log_context import Where, enter
 from .options import WorkerOptions
 from .steps.sync_face import strand_here
@@ -194,7 +195,12 @@ def main() -> None:
     except (EOFError, OSError):
         sys.exit(0)
     logs.configure(options.log_level, options.log_format, show_pid=options.processes > 1)
-    apps.append(load_app(options.target))
+    try:
+        apps.append(load_app(options.target))
+    except BgjobsError as error:
+        logger.error("%s", error)
+        sys.exit(error.exit_code)
+    line.send(Ready())
     IsolatedProcess(apps[0], line).run()
 
 

@@ -77,28 +77,53 @@ class IsolatedProcesses:
         return IsolatedFunction(self, memory or 0)
 
     async def attempt(self, execution: Execution, memory: int) -> Any:
-        """One attempt, in a process of its own while it lasts."""
-        async with self._room:
-            process = self._idle.pop() if self._idle else await self._start()
-            process.cancel_retirement()
-            reusable = False
-            try:
-                ended = await process.attempt(execution, memory)
-                reusable = ended.clean
-            except asyncio.CancelledError:
-                execution.unwound = execution.unwound or execution.mode.unwinds
-                raise
-            finally:
-                if reusable and process.attempts < MOST_ATTEMPTS and not _fat(process, memory):
-                    self._idle.append(process)
-                    process.retire_after(IDLE_FOR, self._retire)
-                else:
-                    await process.kill()
+        """One attempt, in a process of its own while it lasts. Its time begins when there is a process for it."""
+        try:
+            async with self._room:
+                ended = await self._attempt(execution, memory)
+        except asyncio.CancelledError:
+            execution.unwound = execution.unwound or execution.mode.unwinds
+            raise
         if ended.failure is not None:
             raise FailedElsewhere(ended.failure)
         if ended.result is None:
             raise Unwinding(Mode(ended.unwound))
         return decode(ended.result)
+
+    async def _attempt(self, execution: Execution, memory: int) -> Ended:
+        process = await self._take()
+        timeout, deadline = execution.function.timeout, None
+        if timeout is not None:
+            deadline = asyncio.get_running_loop().call_later(timeout, execution.time_out)
+        reusable = False
+        try:
+            ended = await process.attempt(execution, memory)
+            reusable = ended.clean and process.attempts < MOST_ATTEMPTS and not _fat(process, memory)
+            return ended
+        finally:
+            if deadline is not None:
+                deadline.cancel()
+            if reusable:
+                self._idle.append(process)
+                process.retire_after(IDLE_FOR, self._retire)
+            else:
+                await process.kill()
+
+    async def _take(self) -> _Process:
+        """An idle process, or a new one once it has loaded the app."""
+        while self._idle:
+            process = self._idle.pop()
+            process.cancel_retirement()
+            if process.alive:
+                return process
+            process.end()
+        process = await self._start()
+        try:
+            await process.until_ready()
+        except BaseException:
+            await process.kill()
+            raise
+        return process
 
     async def close(self) -> None:
         """End the idle processes. Those at work end with their attempts."""
@@ -146,6 +171,18 @@ class _Process:
         self._retirement: asyncio.TimerHandle | None = None
         self.pid = process.pid
         self.attempts = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended, for example killed by the kernel while it was idle."""
+        return self._process.poll() is None
+
+    async def until_ready(self) -> None:
+        """Wait until it has loaded the app. Raises IsolatedProcessEnded if it can't."""
+        try:
+            await receive(self._reader, self._codec)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise IsolatedProcessEnded(await self._how_it_ended()) from None
 
     async def attempt(self, execution: Execution, memory: int) -> Ended:
         """Have the run's function called, and carry out what it asks for."""

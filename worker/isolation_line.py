@@ -25,6 +25,11 @@ _LENGTH = struct.Struct("!I")
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """From the process: the app is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """To the process: execute this."""
 
