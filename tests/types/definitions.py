@@ -3,8 +3,6 @@
 A line with `type: ignore[code]` and `pyright: ignore` has to be an error: both checkers complain if it is none.
 """
 
-# pyright: enableTypeIgnoreComments=false, reportUnnecessaryTypeIgnoreComment=true
-
 from __future__ import annotations
 
 from typing import Any, assert_type
