@@ -17,7 +17,7 @@ from .times import ago, exact
 from .values import DATA, confirm, paged
 
 if TYPE_CHECKING:
-    from ..broker.dead_letter import DeadLetter
+    from ..broker.inspect.dead_letters import DeadLetter
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PAGE = 200

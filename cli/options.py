@@ -77,7 +77,7 @@ PORT = PortType()
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Keep a shared option for `shared_option`; one given to the command wins over one given before it."""
     if value not in (None, False) and param.name:
-        ctx.ensure_object(dict)[param.name] = value
+        ctx.find_root().ensure_object(dict)[param.name] = value
 
 
 def shared_options(command: F) -> F:

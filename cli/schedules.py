@@ -13,7 +13,7 @@ from .times import ago, exact, length
 from .values import DATA
 
 if TYPE_CHECKING:
-    from ..broker.schedule_info import ScheduleInfo
+    from ..broker.scheduling import ScheduleInfo
 
 
 @click.group()

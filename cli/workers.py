@@ -34,7 +34,7 @@ def _draw(found: list[WorkerInfo]) -> None:
             f"{worker.host or '-'}{f':{worker.pid}' if worker.pid else ''}",
             worker.version or "-",
             ",".join(worker.queues) or "all",
-            str(worker.running),
+            str(worker.running) if worker.capacity is None else f"{worker.running}/{worker.capacity}",
             ago(worker.started),
             length(worker.lease_seconds)
             if worker.alive

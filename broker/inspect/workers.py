@@ -27,6 +27,7 @@ class WorkerInfo:
     queues: tuple[str, ...]  # empty: every queue of its functions
     functions: tuple[str, ...]  # ids
     running: int  # runs that it holds
+    capacity: int | None  # runs that it takes at a time, if it says so
     mail: int  # cancels and outcomes that it has yet to read
     started: datetime | None
     lease_seconds: float  # until its lease is over; negative: it is, and its runs go to others
@@ -62,7 +63,7 @@ def _worker(incarnation: str, lease_ms: int, told: list[bytes], running: int, ma
     about = _texts(told)
     for internal in ("seq", "top"):
         about.pop(internal, None)
-    started, pid = about.pop("started", ""), about.pop("pid", "")
+    started, pid, capacity = (about.pop(name, "") for name in ("started", "pid", "concurrency"))
     return WorkerInfo(
         id=incarnation,
         app=about.pop("app", ""),
@@ -73,6 +74,7 @@ def _worker(incarnation: str, lease_ms: int, told: list[bytes], running: int, ma
         queues=_names(about.pop("queues", "")),
         functions=_names(about.pop("functions", "")),
         running=int(running),
+        capacity=int(capacity) if capacity.isdecimal() else None,
         mail=int(mail),
         started=datetime.fromtimestamp(int(started) / 1000, UTC) if started.isdecimal() else None,
         lease_seconds=lease_ms / 1000,
