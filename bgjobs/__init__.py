@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         DurabilityUnavailable,
         EventNotFound,
         EventTooLarge,
+        FunctionNotFound,
         InvalidEvent,
         NotSerialisable,
         RedisUnavailable,
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
         RunCancelled,
         RunFailed,
         RunNotFound,
+        ScheduleNotFound,
         UsageError,
     )
     from .broker.event import NewEvent
     from .broker.handle import AsyncRunHandle, RunHandle
+    from .broker.inspect.dead_letters import DeadLetter
+    from .broker.inspect.events import EventInfo
+    from .broker.inspect.functions import FunctionInfo
     from .broker.model import RunState
     from .broker.receipt import BulkReceipt, Receipt
     from .broker.run_info import ErrorInfo, Progress, RunInfo, StepInfo
+    from .broker.scheduling import ScheduleInfo
     from .define.app import App
     from .define.errors import (
         DefinitionError,
@@ -67,17 +73,21 @@ __all__ = [
     "ConfigurationError",
     "Context",
     "Cron",
+    "DeadLetter",
     "DeadLetterNotFound",
     "DefinitionError",
     "DuplicateFunction",
     "DurabilityUnavailable",
     "ErrorInfo",
     "Event",
+    "EventInfo",
     "EventModel",
     "EventNotFound",
     "EventTooLarge",
     "EventValidationError",
     "Function",
+    "FunctionInfo",
+    "FunctionNotFound",
     "InvalidCron",
     "InvalidDuration",
     "InvalidEvent",
@@ -99,6 +109,8 @@ __all__ = [
     "RunInfo",
     "RunNotFound",
     "RunState",
+    "ScheduleInfo",
+    "ScheduleNotFound",
     "StepFailed",
     "StepInfo",
     "SyncContext",
@@ -120,6 +132,7 @@ _HOMES = {
         "DurabilityUnavailable",
         "EventNotFound",
         "EventTooLarge",
+        "FunctionNotFound",
         "InvalidEvent",
         "NotSerialisable",
         "RedisUnavailable",
@@ -127,13 +140,29 @@ _HOMES = {
         "RunCancelled",
         "RunFailed",
         "RunNotFound",
+        "ScheduleNotFound",
         "UsageError",
     ),
     "broker.event": ("NewEvent",),
-    "broker.handle": ("AsyncRunHandle", "RunHandle"),
+    "broker.handle": (
+        "AsyncRunHandle",
+        "RunHandle",
+    ),
+    "broker.inspect.dead_letters": ("DeadLetter",),
+    "broker.inspect.events": ("EventInfo",),
+    "broker.inspect.functions": ("FunctionInfo",),
     "broker.model": ("RunState",),
-    "broker.receipt": ("BulkReceipt", "Receipt"),
-    "broker.run_info": ("ErrorInfo", "Progress", "RunInfo", "StepInfo"),
+    "broker.receipt": (
+        "BulkReceipt",
+        "Receipt",
+    ),
+    "broker.run_info": (
+        "ErrorInfo",
+        "Progress",
+        "RunInfo",
+        "StepInfo",
+    ),
+    "broker.scheduling": ("ScheduleInfo",),
     "define.app": ("App",),
     "define.errors": (
         "DefinitionError",
@@ -149,10 +178,21 @@ _HOMES = {
         "StepFailed",
         "TargetError",
     ),
-    "define.event": ("Event", "EventModel"),
+    "define.event": (
+        "Event",
+        "EventModel",
+    ),
     "define.function": ("Function",),
-    "define.policies": ("Backoff", "Concurrency", "ProcessIsolation"),
-    "define.trigger": ("Cron", "Trigger", "event"),
+    "define.policies": (
+        "Backoff",
+        "Concurrency",
+        "ProcessIsolation",
+    ),
+    "define.trigger": (
+        "Cron",
+        "Trigger",
+        "event",
+    ),
     "worker.context": ("Context",),
     "worker.sync_context": ("SyncContext",),
 }
