@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
-from zoneinfo import ZoneInfo
 
 from . import validation
 from .codec import decode, encode
@@ -23,7 +21,6 @@ from .transitions import schedule as put
 
 Missed = Literal["last", "all", "skip"]
 _MISSED: Final = ("last", "all", "skip")
-_SHORTEST_MS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +61,8 @@ def create(
         raise UsageError("A schedule needs one of cron= and every=.", remedy="Give exactly one of them.")
     if missed not in _MISSED:
         raise UsageError(f"missed={missed!r} is unknown.", remedy=f"Use one of {', '.join(_MISSED)}.")
-    if cron is not None:
-        _check_cron(cron)
     every_ms = 0 if every is None else milliseconds(every, what="every")
-    if every is not None and every_ms < _SHORTEST_MS:
-        raise UsageError("every= is less than a second.", remedy="Give at least 1 s.")
-    _check_zone(tz)
+    _check_ticks(cron, every_ms, tz)
     if isinstance(event, str):
         name = event
     else:
@@ -171,20 +164,15 @@ def _now_ms(requests: Requests, patience: Patience) -> Talk[int]:
     return int(seconds) * 1000 + int(micros) // 1000 + requests.producer.offset_ms
 
 
-def _check_cron(expression: str) -> None:
-    from croniter import croniter  # not with the module: web code that only sends events has no use for it
+def _check_ticks(cron: str | None, every_ms: int, zone: str) -> None:
+    from .timetable import (
+        cron_timetable,
+        find_zone,
+        interval_timetable,
+    )  # web code that only sends does not need croniter
 
-    is_valid: Callable[[str], bool] = croniter.is_valid
-    fields = str(expression).split()
-    if not (len(fields) == 5 or (len(fields) == 1 and fields[0].startswith("@"))) or not is_valid(expression):
-        raise UsageError(
-            f"{expression!r} is no cron expression.",
-            remedy='Give five fields, such as "0 8 * * mon-fri", or @hourly, @daily, @weekly, @monthly, @yearly.',
-        )
-
-
-def _check_zone(name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError, TypeError):  # ZoneInfoNotFoundError is a KeyError
-        raise UsageError(f"There is no time zone {name!r}.", remedy='Give an IANA name: "Europe/Berlin".') from None
+    if cron is None:
+        find_zone(zone)
+        interval_timetable(every_ms, 0)
+    else:
+        cron_timetable(cron, zone)

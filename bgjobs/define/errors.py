@@ -6,12 +6,12 @@
     |-- UsageError
     |   |-- DefinitionError          an app, function, trigger or policy is defined wrongly
     |   |   |-- InvalidName          (also a ValueError)
-    |   |   |-- InvalidCron          (also a ValueError)
     |   |   |-- InvalidExpression    a filter or key expression that can't be read (also a ValueError)
     |   |   |-- DuplicateFunction
     |   |   |-- MissingExtra         an optional part of bgjobs is needed and not installed
     |   |   `-- TargetError          "module:app" does not lead to an App
     |   |-- InvalidDuration          (also a ValueError)
+    |   |-- InvalidCron              (also a ValueError)
     |   `-- EventValidationError     data that does not fit the event's model (an InvalidEvent)
     |-- NonRetriable                 raised by user code: fail at once
     |-- RetryAfter                   raised by user code: the next attempt not before this delay
@@ -25,6 +25,7 @@ from typing import Any
 
 from ..broker.durations import Duration, InvalidDuration, seconds
 from ..broker.errors import BgjobsError, InvalidEvent, UsageError
+from ..broker.timetable import InvalidCron
 
 __all__ = [
     "BgjobsError",
@@ -52,15 +53,6 @@ class DefinitionError(UsageError):
 
 class InvalidName(DefinitionError, ValueError):
     """A name has characters, or a length, that names of its kind can't have."""
-
-
-class InvalidCron(DefinitionError, ValueError):
-    """A cron expression or its zone can't be used."""
-
-    default_remedy = (
-        'Give five fields (minute, hour, day of month, month, day of week), for example "0 8 * * mon-fri", '
-        'and a zone such as "Europe/Berlin".'
-    )
 
 
 class InvalidExpression(DefinitionError, ValueError):
