@@ -1,4 +1,4 @@
-"""When recurring things are due. It lives in the broker, since clients check schedules too; found here by definitions."""
+"""When recurring things are due. It lives in the broker, since clients check schedules too."""
 
 from ..broker.timetable import (
     GRACE_MS,
