@@ -84,6 +84,11 @@ class Execution:
         return set() if self._book is None else self._book.reached
 
     @property
+    def waiting(self) -> list[str]:
+        """Keys of the pending steps whose outcomes somebody here waits for."""
+        return [] if self._book is None else list(self._book.waiting)
+
+    @property
     def asked_to_stop(self) -> bool:
         """Whether somebody asked the run to stop."""
         return self.cancel_reason is not None or self.run.cancel

@@ -111,7 +111,7 @@ class Executor:
         while root.cancelling():
             root.uncancel()
         current.set(None)
-        if len(strands.owners) > 1 and (left_over := strands.left_over()):
+        if strands.owners and (left_over := strands.left_over()):
             await self._clean_up(execution, left_over)
         return await self._commit(execution, outcome)
 

@@ -198,7 +198,7 @@ def _as_completed(local: dict[str, Any], candidates: Iterable[AnyTask]) -> list[
     iterator = local.get("self")
     if iterator is not None:
         return list(iterator._todo) if iterator._timeout_handle is None else None
-    # Before Python 3.13 the futures are known only to the callback that each of them has, which feeds the queue at hand.
+    # Before Python 3.13 only the callback that each of the futures has knows them all; it feeds the queue at hand.
     for task in candidates:
         for callback, _ in getattr(task, "_callbacks", None) or ():
             if getattr(callback, "__qualname__", "") == "as_completed.<locals>._on_completion":

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from bgjobs.broker.codec import encode
@@ -34,10 +34,19 @@ def failure(type: str = "builtins.ValueError", message: str = "no") -> bytes:
 
 def run_of(data: Any = None, **fields: Any) -> LeasedRun:
     """A run as it is leased."""
-    given = dict(
-        id="00run", app="shop", function="f", g=b"7", queue="shop:default", event_name="order/created", event_id="e1",
-        data=encode(data), created_ms=1_000, now_ms=1_000_000, started_ms=1_000,
-    )  # fmt: skip
+    given: dict[str, Any] = {
+        "id": "00run",
+        "app": "shop",
+        "function": "f",
+        "g": b"7",
+        "queue": "shop:default",
+        "event_name": "order/created",
+        "event_id": "e1",
+        "data": encode(data),
+        "created_ms": 1_000,
+        "now_ms": 1_000_000,
+        "started_ms": 1_000,
+    }
     return LeasedRun(**{**given, **fields})
 
 
@@ -115,6 +124,3 @@ async def quiet(turns: int = 20) -> None:
     """Let everything run that is ready to."""
     for _ in range(turns):
         await asyncio.sleep(0)
-
-
-Body = Callable[..., Awaitable[Any]]

@@ -85,7 +85,7 @@ async def settle(
         execution.run.id, execution.function.key, key, attempt, RuntimeError(result.text), delay
     )
     execution.run.step_failures[key] = attempt
-    pending = book.outcome(key, PendKind.RETRY, delay_ms=round(delay * 1000), spec=[result.packed])
+    pending = book.outcome(key, PendKind.RETRY, delay_ms=round(delay * 1000), spec=[result.packed, attempt])
     return await pending or None
 
 

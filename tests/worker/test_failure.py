@@ -1,0 +1,73 @@
+"""Exceptions as stored error maps."""
+
+from bgjobs.broker.codec import decode
+from bgjobs.define.errors import StepFailed
+from bgjobs.worker.failure import Failure, describe
+
+
+def raised(error: BaseException) -> BaseException:
+    secret = "hunter2"
+    try:
+        raise error
+    except BaseException as caught:
+        assert secret
+        return caught
+
+
+def test_type_message_traceback_attempt() -> None:
+    failure = describe(raised(ValueError("bad input")), 3)
+    assert failure.error["type"] == "builtins.ValueError"
+    assert failure.error["message"] == "bad input"
+    assert failure.error["attempt"] == 3
+    assert "in raised\n    raise error\nValueError: bad input" in failure.error["traceback"]
+    assert decode(failure.packed) == failure.error
+
+
+def test_never_local_variables() -> None:
+    assert "hunter2" not in describe(raised(ValueError()), 1).error["traceback"]
+
+
+def test_causes_are_told() -> None:
+    error = ValueError("outer")
+    error.__cause__ = raised(KeyError("inner"))
+    traceback = describe(raised(error), 1).error["traceback"]
+    assert "KeyError: 'inner'" in traceback
+    assert "direct cause" in traceback
+
+
+def test_what_cannot_be_printed_is_still_described() -> None:
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert "can't be read" in describe(raised(Broken()), 1).error["message"]
+    assert describe(raised(ValueError("\ud800")), 1).packed
+
+
+def test_long_texts_are_cut() -> None:
+    failure = describe(raised(ValueError("x" * 100_000)), 1)
+    assert len(failure.error["message"]) < 2_100
+    assert len(failure.error["traceback"]) < 16_100
+
+
+def test_a_group_names_what_it_holds() -> None:
+    failure = describe(raised(ExceptionGroup("two", [ValueError("a"), KeyError("b")])), 1)
+    assert failure.error["type"] == "builtins.ExceptionGroup"
+    assert "ValueError: a" in failure.error["traceback"]
+    assert describe(raised(ExceptionGroup("one", [ValueError("a")])), 1).error["type"] == "builtins.ValueError"
+
+
+def test_a_failed_step_brings_its_own_error() -> None:
+    own = {"type": "shop.CardDeclined", "message": "no money", "traceback": "deep", "attempt": 5}
+    failure = describe(raised(StepFailed("charge", own)), 1)
+    assert failure.error == {**own, "step": "charge"}
+    assert not failure.retriable
+
+
+def place_one() -> Failure:
+    return describe(raised(ValueError("1")), 1)
+
+
+def test_equal_failures_from_one_place_share_a_fingerprint() -> None:
+    assert place_one().fingerprint == place_one().fingerprint
+    assert place_one().fingerprint != describe(raised(KeyError("1")), 1).fingerprint
