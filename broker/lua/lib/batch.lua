@@ -1,20 +1,19 @@
 -- purpose: sorted-set and counter changes gathered over a call and written with few commands
 -- uses: clock
-local Batch = { adds = {}, removes = {}, counts = {} }
+local Batch = { sets = {}, counts = {} }
 
-local function collect(store, key, ...)
-  local list = store[key]
-  if not list then
-    list = {}
-    store[key] = list
+-- The last word on a member counts: a run that becomes ready and is cancelled in one call is in no queue after it.
+local function note(key, member, score)
+  local members = Batch.sets[key]
+  if not members then
+    members = {}
+    Batch.sets[key] = members
   end
-  for i = 1, select('#', ...) do
-    list[#list + 1] = (select(i, ...))
-  end
+  members[member] = score
 end
 
-function Batch.add(key, score, member) collect(Batch.adds, key, score, member) end
-function Batch.remove(key, member) collect(Batch.removes, key, member) end
+function Batch.add(key, score, member) note(key, member, score) end
+function Batch.remove(key, member) note(key, member, false) end
 
 function Batch.count(key, field, n)
   local fields = Batch.counts[key]
@@ -31,12 +30,23 @@ local function send(command, key, list)
   end
 end
 
--- Removals first: within one phase of a call nothing is added and then removed again.
 function Batch.flush()
-  for key, list in pairs(Batch.removes) do send('ZREM', key, list) end
-  for key, list in pairs(Batch.adds) do send('ZADD', key, list) end
-  for key, fields in pairs(Batch.counts) do
-    for field, n in pairs(fields) do redis.call('HINCRBY', key, field, n) end
+  for key, members in pairs(Batch.sets) do
+    local adds, removes = {}, {}
+    for member, score in pairs(members) do
+      if score then
+        adds[#adds + 1] = score
+        adds[#adds + 1] = member
+      else
+        removes[#removes + 1] = member
+      end
+    end
+    send('ZREM', key, removes)
+    send('ZADD', key, adds)
   end
-  Batch.adds, Batch.removes, Batch.counts = {}, {}, {}
+  for key, fields in pairs(Batch.counts) do
+    for field, n in pairs(fields) do redis.call('HINCRBY', key, field, int(n)) end
+    redis.call('PEXPIRE', key, 90000000) -- 25 h
+  end
+  Batch.sets, Batch.counts = {}, {}
 end

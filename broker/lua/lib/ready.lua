@@ -46,7 +46,7 @@ function Ready.leave(r)
   if r.l and not r.h then
     Limiters.unpark(r.rid, r.l)
   else
-    redis.call('ZREM', queue_key(r.q, r.k), r.rid)
+    Batch.remove(queue_key(r.q, r.k), r.rid)
     Ready.release(r)
   end
 end
