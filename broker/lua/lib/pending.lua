@@ -45,8 +45,9 @@ function Pending.settle(rid, step, envelope)
     return false
   end
   local r = Record.read(rid)
-  if not r or Record.terminal(r) then
-    if r then forget(rid, step, packed) end
+  if not r then return false end
+  if Record.terminal(r) then
+    forget(rid, step, packed)
     return false
   end
   if envelope ~= '' and redis.call('HSETNX', T .. 's:' .. rid, 'c:' .. step, envelope) == 0 then envelope = '' end
@@ -59,15 +60,24 @@ function Pending.settle(rid, step, envelope)
   return true
 end
 
--- Remove all pending steps of a run that ended (R30); answers the children that should end with it.
-function Pending.clear(rid)
-  local children = {}
+-- The step came to its outcome on the worker, before its timer.
+function Pending.drop(rid, step)
+  local packed = redis.call('HGET', T .. 's:' .. rid, 'p:' .. step)
+  if packed then forget(rid, step, packed) end
+end
+
+-- Remove up to `limit` pending steps of a run that ended (R30). Answers the children that should end with it, and whether
+-- some pending steps are left.
+function Pending.clear(rid, limit)
+  local children, cleared = {}, 0
   for _, field in ipairs(redis.call('HKEYS', T .. 's:' .. rid)) do
     if string.sub(field, 1, 2) == 'p:' then
+      if cleared == limit then return children, true end
+      cleared = cleared + 1
       local step = string.sub(field, 3)
       local p = forget(rid, step, redis.call('HGET', T .. 's:' .. rid, field))
       if p[1] == 'i' and p[4] ~= 1 then children[#children + 1] = p[3] end
     end
   end
-  return children
+  return children, false
 end

@@ -1,5 +1,5 @@
 -- purpose: fire due timers: pending steps, clean-up of ended runs, limiter wakes, delayed events, cancel deadlines (R23)
--- uses: clock pending ready cancel batch
+-- uses: clock guard pending ready cancel cleanup
 local Timers = {}
 
 local NOTHING = '\146\0\192' -- msgpack [0, nil]: a sleep that is over, a wait that timed out
@@ -28,16 +28,12 @@ local function event_due(key)
   redis.call('PEXPIRE', record, 86400000)
 end
 
-local function clean_up(rid, inline_max)
-  for _, child in ipairs(Pending.clear(rid)) do Cancel.run(child, 'its parent run ended', inline_max) end
-end
-
 local function fire(member, inline_max)
   local kind, rest = string.sub(member, 1, 1), string.sub(member, 3)
   if kind == 's' then
     step_due(string.match(rest, '^([^|]+)|(.+)$'))
   elseif kind == 'z' then
-    clean_up(rest, inline_max)
+    Cleanup.run(rest, inline_max)
   elseif kind == 'l' then
     Ready.wake(rest)
   elseif kind == 'e' then
@@ -55,10 +51,8 @@ function Timers.fire(limit, inline_max)
   for i = 1, #due, 2 do
     redis.call('ZREM', T .. 'dl', due[i])
     late = math.max(late, NOW - tonumber(due[i + 1]))
-    local ok, reason = pcall(fire, due[i], inline_max)
-    if not ok then
-      redis.call('ZADD', T .. 'bad', int(NOW), due[i] .. ' ' .. tostring(type(reason) == 'table' and reason.err or reason))
-    end
+    local ok, reason = Guard.call(fire, due[i], inline_max)
+    if not ok then redis.call('ZADD', T .. 'bad', int(NOW), due[i] .. ' ' .. reason) end
   end
   return #due / 2, late
 end
