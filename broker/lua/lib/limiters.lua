@@ -1,5 +1,6 @@
 -- purpose: admission by concurrency: slots (lc), backlogs of runs with the same limiters (bk), and which limiter holds
 -- which backlog (lb, bh). A slot belongs to a run that is ready or running (R34). All or nothing: a run never holds some.
+-- What holds after each call: a limiter that holds a backlog is full, or a timer will drain it.
 -- uses: clock
 local Limiters = { limits = {} }
 
@@ -19,21 +20,29 @@ local function free(ref)
   return limit - redis.call('SCARD', T .. 'lc:' .. ref)
 end
 
-local function full(list, rid)
+local function first(key) return redis.call('ZRANGE', key, 0, 0, 'WITHSCORES') end
+
+-- The limiter that keeps a newcomer out: one that is full, or behind which others wait already (R15); nil: it may start.
+local function blocking(list)
+  local holder = redis.call('HGET', T .. 'bh', list)
+  if holder then return holder end
   for _, ref in ipairs(refs(list)) do
-    if free(ref) <= 0 and redis.call('SISMEMBER', T .. 'lc:' .. ref, rid) == 0 then return ref end
+    if redis.call('EXISTS', T .. 'lb:' .. ref) == 1 or free(ref) <= 0 then return ref end
   end
   return nil
 end
 
--- The limiter that keeps a newcomer out: one that is full, or behind which others wait already (R15); nil: it may start.
-local function blocking(list, rid)
-  local holder = redis.call('HGET', T .. 'bh', list)
-  if holder then return holder end
+-- The limiter that keeps the head of a backlog out, which has room at `drained`: one that is full, or one behind which an
+-- older run waits: else whoever needs two limiters would pass those who need one of them, for ever.
+local function stopping(list, drained, score)
   for _, ref in ipairs(refs(list)) do
-    if redis.call('EXISTS', T .. 'lb:' .. ref) == 1 then return ref end
+    if ref ~= drained then
+      if free(ref) <= 0 then return ref end
+      local head = first(T .. 'lb:' .. ref)
+      if head[1] and tonumber(head[2]) < tonumber(score) then return ref end
+    end
   end
-  return full(list, rid)
+  return nil
 end
 
 local function hold(list, ref, score)
@@ -46,24 +55,32 @@ local function let_go(list, ref)
   redis.call('ZREM', T .. 'lb:' .. ref, list)
 end
 
+-- After the head of a backlog went: the next head's score counts, or nothing is held any more.
+local function next_head(list, ref)
+  local head = first(T .. 'bk:' .. list)
+  if head[1] then redis.call('ZADD', T .. 'lb:' .. ref, head[2], list) else let_go(list, ref) end
+end
+
+local function take(rid, list)
+  for _, ref in ipairs(refs(list)) do redis.call('SADD', T .. 'lc:' .. ref, rid) end
+end
+
 -- Take all slots of `list` for the run, or park it. Answers whether it may start.
 function Limiters.admit(rid, list, score)
-  local ref = blocking(list, rid)
+  local ref = blocking(list)
   if not ref then
-    for _, each in ipairs(refs(list)) do redis.call('SADD', T .. 'lc:' .. each, rid) end
+    take(rid, list)
     return true
   end
   redis.call('ZADD', T .. 'bk:' .. list, score, rid)
-  local head = redis.call('ZRANGE', T .. 'bk:' .. list, 0, 0, 'WITHSCORES')
-  hold(list, ref, head[2])
+  hold(list, ref, first(T .. 'bk:' .. list)[2])
   return false
 end
 
 -- Take a parked run out of its backlog; answers whether it was there.
 function Limiters.unpark(rid, list)
   if redis.call('ZREM', T .. 'bk:' .. list, rid) == 0 then return false end
-  local holder = redis.call('HGET', T .. 'bh', list)
-  if holder and redis.call('EXISTS', T .. 'bk:' .. list) == 0 then let_go(list, holder) end
+  next_head(list, redis.call('HGET', T .. 'bh', list))
   return true
 end
 
@@ -79,8 +96,8 @@ function Limiters.drain(ref, start)
       return
     end
     budget = budget - 1
-    local head = redis.call('ZRANGE', T .. 'bk:' .. list, 0, 0, 'WITHSCORES')
-    local stopper = head[1] and full(list, head[1])
+    local head = first(T .. 'bk:' .. list)
+    local stopper = head[1] and stopping(list, ref, head[2])
     if not head[1] then
       let_go(list, ref)
     elseif stopper then
@@ -88,10 +105,9 @@ function Limiters.drain(ref, start)
       hold(list, stopper, head[2])
     else
       redis.call('ZREM', T .. 'bk:' .. list, head[1])
-      for _, each in ipairs(refs(list)) do redis.call('SADD', T .. 'lc:' .. each, head[1]) end
+      take(head[1], list)
       start(head[1], head[2])
-      local after = redis.call('ZRANGE', T .. 'bk:' .. list, 0, 0, 'WITHSCORES')
-      if after[1] then hold(list, ref, after[2]) else let_go(list, ref) end
+      next_head(list, ref)
     end
   end
 end

@@ -20,6 +20,16 @@ local function lifecycle(app, id, names, command)
   end
 end
 
+-- Lowering a limit takes no slot back; raising it lets parked runs in, by timer.
+local function set_limit(name, limit)
+  local before = tonumber(redis.call('HGET', T .. 'lm', name) or limit)
+  redis.call('HSET', T .. 'lm', name, int(limit))
+  if limit <= before then return end
+  for _, ref in ipairs(redis.call('HVALS', T .. 'bh')) do
+    if string.match(ref, '^[^.]+') == name then redis.call('ZADD', T .. 'dl', int(NOW), 'l|' .. ref) end
+  end
+end
+
 function Registry.read(app, id)
   local packed = redis.call('HGET', T .. 'fn:' .. app, 'f:' .. id)
   return packed and cmsgpack.unpack(packed) or nil
@@ -31,7 +41,7 @@ function Registry.put(app, id, definition)
   if old and old[1] > definition[1] then return false end
   redis.call('HSET', T .. 'fn:' .. app, 'f:' .. id, cmsgpack.pack(definition))
   redis.call('HDEL', T .. 'fn:' .. app, 'x:' .. id)
-  for i = 1, #definition[6], 2 do redis.call('HSET', T .. 'lm', definition[6][i], definition[6][i + 1]) end
+  for i = 1, #definition[6], 2 do set_limit(definition[6][i], definition[6][i + 1]) end
   local kept = {}
   for i = 1, #definition[7], 2 do
     kept[definition[7][i]] = true
