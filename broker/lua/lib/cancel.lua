@@ -10,9 +10,10 @@ function Cancel.run(rid, reason, inline_max)
   if not r then return 'missing' end
   if Record.terminal(r) then return 'done' end
   if r.s == 'r' then
-    redis.call('HSET', r.key, 'x', reason)
-    Bells.mail(r.w, rid, r.g, '', reason)
-    redis.call('ZADD', T .. 'dl', int(NOW + 10000), 'c|' .. rid .. '|' .. r.g)
+    -- The first request counts: repeating it neither changes the reason nor moves the deadline.
+    redis.call('HSETNX', r.key, 'x', string.sub(reason, 1, 64))
+    Bells.mail(r.w, rid, r.g, '', r.x or reason)
+    redis.call('ZADD', T .. 'dl', 'NX', int(NOW + 10000), 'c|' .. rid .. '|' .. r.g)
     return 'requested'
   end
   if r.s == 'q' then Ready.leave(r) else redis.call('ZREM', T .. 'wt:' .. r.f, rid) end

@@ -25,14 +25,15 @@ local function announce(r, state, field, value)
   local name = EVENTS[state]
   if not wanted then
     wanted = {}
-    for _, field in ipairs(redis.call('HKEYS', T .. 'li')) do wanted[string.match(field, '^[^|]+')] = true end
+    for _, trigger in ipairs(redis.call('HKEYS', T .. 'li')) do wanted[string.match(trigger, '^[^|]+')] = true end
   end
   if not wanted[name] or string.sub(r.n, 1, 11) == 'bgjobs/run.' then return end
   redis.call('XADD', T .. 'ev', '*', 'n', name, 'i', r.rid .. ':' .. (r.rc or '0'), 'd', story(r, field, value))
 end
 
--- The run of the failing function's `on_failure`, without flow control; its id counts replays (R46).
+-- The run of the failing function's `on_failure`, without flow control; its id counts replays. None for a handler (R46).
 local function on_failure(r, value, inline_max)
+  if r.kd == 'failure' then return end
   local app, id = string.match(r.f, '^([^/]+)/(.+)$')
   local definition = redis.call('HGET', T .. 'fn:' .. app, 'f:' .. id)
   local target = definition and cmsgpack.unpack(definition)
@@ -63,8 +64,8 @@ function Finish.run(r, state, value, inline_max, error)
   end
   if error and error.step and error.step ~= '' then changes[7], changes[8] = 'fs', error.step end
   redis.call('HSET', r.key, unpack(changes))
-  if r.w then Batch.remove(T .. 'in:' .. r.w, r.rid) end
-  if r.l then Ready.release(r) end
+  if r.s == 'r' then Batch.remove(T .. 'in:' .. r.w, r.rid) end
+  Ready.release(r)
   Batch.add(T .. 'done:' .. r.f .. ':' .. state, int(NOW), r.rid)
   Batch.count(T .. 'st:' .. int(math.floor(NOW / 60000)), r.f .. '|' .. state, 1)
   if tonumber(r.np or '0') > 0 then redis.call('ZADD', T .. 'dl', int(NOW), 'z|' .. r.rid) end

@@ -2,15 +2,24 @@
 -- uses: clock
 local Record = {}
 
-local FIELDS = { 's', 'g', 'w', 'f', 'q', 'sc', 'l', 'h', 'k', 'np', 'pa', 'ps', 'x', 'a', 'rc', 'e', 't', 'b', 'n', 'kd' }
+-- What nearly every transition needs, in one command; other fields are fetched when they are first looked at.
+local FIELDS = { 's', 'g', 'w', 'f', 'l', 'h', 'np', 'pa', 'x' }
+local ON_DEMAND = {
+  __index = function(r, field)
+    local value = redis.call('HGET', r.key, field)
+    rawset(r, field, value)
+    return value
+  end,
+}
 
 -- The record as a table, or nil if there is none. Missing fields are false.
 function Record.read(rid)
-  local values = redis.call('HMGET', T .. 'r:' .. rid, unpack(FIELDS))
+  local key = T .. 'r:' .. rid
+  local values = redis.call('HMGET', key, unpack(FIELDS))
   if not values[1] then return nil end
-  local r = { rid = rid, key = T .. 'r:' .. rid }
+  local r = { rid = rid, key = key }
   for i = 1, #FIELDS do r[FIELDS[i]] = values[i] end
-  return r
+  return setmetatable(r, ON_DEMAND)
 end
 
 -- The record if the incarnation `w` holds the run with fence `g`; else nil, or the record and true if it already ended
@@ -19,7 +28,7 @@ function Record.held(rid, g, w)
   local r = Record.read(rid)
   if not r or r.g ~= g or r.w ~= w then return nil end
   if r.s == 'r' then return r end
-  if r.s == 'c' or r.s == 'f' or r.s == 'x' then return nil, r end
+  if Record.terminal(r) then return nil, r end
   return nil
 end
 
