@@ -38,6 +38,11 @@ class Host:
     def held(self) -> list[LeasedRun]:
         return list(self._here.values())
 
+    @property
+    def waiting(self) -> dict[str, list[str]]:
+        """Run id -> pending steps whose outcomes somebody here waits for."""
+        return {run: steps for run, execution in self._executor.live.items() if (steps := execution.waiting)}
+
     def holds_suspect(self) -> bool:
         """Whether a run is here that two workers died with."""
         return self._suspects > 0

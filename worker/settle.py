@@ -32,9 +32,10 @@ class Settler:
         if self._committer.troubled:
             return None  # what it still carries may be applied already, and would look as if it were lost
         async with self._lease.lock:
-            released, lost, mail = await self._broker.do(
-                reconcile(self._lease.incarnation, seq=self._lease.next(), held=self._host.held)
+            call = reconcile(
+                self._lease.incarnation, seq=self._lease.next(), held=self._host.held, waiting=self._host.waiting
             )
+            released, lost, mail = await self._broker.do(call)
             self._lease.unsettled = False
             for run in lost:
                 self._host.lost(run)

@@ -28,9 +28,13 @@ def beat(incarnation: str, *, ttl_ms: int, interval_ms: int) -> Call[tuple[bool,
 
 
 def reconcile(
-    incarnation: str, *, seq: int, held: Sequence[LeasedRun]
+    incarnation: str, *, seq: int, held: Sequence[LeasedRun], waiting: Mapping[str, Sequence[str]] | None = None
 ) -> Call[tuple[int, tuple[str, ...], tuple[Resolution, ...]]]:
-    """Settle what lost replies left open. Answers (runs given back, run ids held without the right, missed cancels)."""
+    """Settle what lost replies left open. Answers (runs given back, run ids held without the right, mail it may have missed).
+
+    `seq` must have grown, as for every call that leases: a call that was stuck for long does nothing. `waiting` gives per held
+    run the steps whose outcomes somebody waits for on the worker: those that are there are told again.
+    """
     flat: list[str | bytes] = []
     for run in held:
         flat += (run.id, run.g)
@@ -38,4 +42,5 @@ def reconcile(
     def read(reply: list[Any]) -> tuple[int, tuple[str, ...], tuple[Resolution, ...]]:
         return int(reply[0]), tuple(text(rid) for rid in reply[1]), tuple(resolution(message) for message in reply[2])
 
-    return Call("reconcile", pack({"w": incarnation, "seq": seq, "held": flat}), read)
+    argument = pack({"w": incarnation, "seq": seq, "held": flat, "waiting": waiting or {}})
+    return Call("reconcile", argument, read)

@@ -2,11 +2,11 @@
 -- uses: clock record batch bells
 local Lease = {}
 
--- Calls that lease carry a rising number per worker: a late one leases nothing (R18). False also if the worker is gone.
+-- Calls that lease carry a rising number per worker: a late one leases nothing (R18). False also if the worker is gone, or
+-- if its runs are being taken back: they would be counted as having died with it (R19).
 function Lease.allowed(w, seq)
-  if not redis.call('ZSCORE', T .. 'wk', w) then return false end
-  local last = tonumber(redis.call('HGET', T .. 'wi:' .. w, 'seq') or '0')
-  if seq <= last then return false end
+  local info = redis.call('HMGET', T .. 'wi:' .. w, 'seq', 'top')
+  if not info[1] or info[2] or seq <= tonumber(info[1]) then return false end
   redis.call('HSET', T .. 'wi:' .. w, 'seq', int(seq))
   return true
 end
@@ -15,22 +15,23 @@ local REPLY_LIMIT = 1048576
 
 local function grant(rid, w, reply)
   local key = T .. 'r:' .. rid
-  local state = redis.call('HMGET', key, 's', 'g', 'b', 'e', 'st', 'sb')
-  if state[1] ~= 'q' then return 0 end
-  local g = Record.fence(state[2])
-  if state[3] then
+  local record, r = redis.call('HGETALL', key), {}
+  for i = 1, #record, 2 do r[record[i]] = record[i + 1] end
+  if r.s ~= 'q' then return 0 end
+  local g = Record.fence(r.g)
+  if r.b then
     redis.call('HSET', key, 's', 'r', 'w', w, 'g', g)
   else
     redis.call('HSET', key, 's', 'r', 'w', w, 'g', g, 'b', int(NOW))
   end
   Batch.add(T .. 'in:' .. w, int(NOW), rid)
-  local data = state[4] and redis.call('HGET', T .. 'e:' .. state[4], 'd') or ''
-  local size = #data + tonumber(state[6] or '0')
+  local data = r.e and redis.call('HGET', T .. 'e:' .. r.e, 'd') or ''
+  local size = #data + tonumber(r.sb or '0')
   -- A run with more checkpoints than one reply may carry is read by its worker in calls of its own (R50).
-  local fetch = state[5] and reply.bytes + size > REPLY_LIMIT
-  local steps = state[5] and not fetch and redis.call('HGETALL', T .. 's:' .. rid) or {}
+  local fetch = r.st and reply.bytes + size > REPLY_LIMIT
+  local steps = r.st and not fetch and redis.call('HGETALL', T .. 's:' .. rid) or {}
   if not fetch then reply.bytes = reply.bytes + size end
-  reply.runs[#reply.runs + 1] = { rid, g, redis.call('HGETALL', key), data, steps, fetch and '1' or '0' }
+  reply.runs[#reply.runs + 1] = { rid, g, record, data, steps, fetch and '1' or '0' }
   return 1
 end
 
