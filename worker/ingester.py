@@ -150,6 +150,7 @@ class Ingester:
                         star=knowledge.star,
                         versions=versions,
                         own_queue=self._own_queue(knowledge.matcher),
+                        queues=self._committer.bell_queues,
                         events=batch,
                     )
                 )

@@ -3,42 +3,46 @@
 -- precondition: the matches were made from the registry and wait versions that the call carries (R8)
 -- keys: <T>nil
 -- arguments: offset ms, msgpack {app, w, seq, cap, inline_max, star, names, functions, events}
---   names: [name, registry version, wait version]; functions: [function key, queue, priority ms, 1 if its own queue]
---   events: [stream id, name index, event id, event key, claim, score, data, matches, buckets, envelope, verdicts, due, fields, bad, partition key]
---   a match is [function index, run id, limiters]; claim: "" or the bucket minute of a generated id
+--   names: [name, registry version, wait version]; functions: [function key, queue, priority ms, 1 if its own queue, kind,
+--   1 if this worker may lease it]
+--   events: [stream id, name index, event id, event key, claim, score, data, matches, buckets, envelope, verdicts, due, fields,
+--   bad, partition key]; a match is [function index, run id, limiters]; claim: "" or the beginning of a generated id
 -- replies: {stale event indexes, leased (flat: event, match, g), candidates (flat: event, member, filter),
 --   {now, duplicates, created, refused, more}}
--- uses: grow ingested lease
+--   an event that is in none of these lists and not acknowledged erred: it is delivered again, in the end alone (R11)
+-- uses: grow guard batch bells claims ingested stream lease
 local call = cmsgpack.unpack(ARGV[2])
-local may_lease = call.cap > 0
-local refused = false
-if may_lease and not Lease.allowed(call.w, call.seq) then may_lease, refused = false, true end
-local lease = { room = may_lease and call.cap or 0, w = call.w, granted = {} }
-local context = { call = call, lease = lease, inline_max = call.inline_max, created = 0, duplicates = 0 }
+local may_lease = call.cap > 0 and Lease.allowed(call.w, call.seq)
+local lease = { room = may_lease and call.cap or 0, w = call.w, granted = {}, empty = {} }
+local context = Ingested.context(call, lease)
 
 local fresh = Ingested.fresh(call)
 local seen = Claims.seen(call)
-local stale, candidates, acknowledged = {}, {}, {}
+local acknowledged = {}
+local function done(event) acknowledged[#acknowledged + 1] = event[1] end
+
 for index, event in ipairs(call.events) do
   if not fresh[event[2]] then
-    stale[#stale + 1] = int(index - 1)
+    context.stale[#context.stale + 1] = int(index - 1)
   elseif seen[index] then
     context.duplicates = context.duplicates + 1
-    acknowledged[#acknowledged + 1] = event[1]
+    done(event)
   else
-    local undecided, again = Ingested.waits(event, index)
-    if #undecided > 0 then
-      for _, value in ipairs(undecided) do candidates[#candidates + 1] = value end
-    elseif again then
-      stale[#stale + 1] = int(index - 1)
-    elseif Ingested.event(event, index, context) then
-      acknowledged[#acknowledged + 1] = event[1]
-      Claims.claim(call.app, event)
+    local ok, finished = Guard.call(Ingested.event, event, index, context)
+    if not ok then
+      redis.call('ZADD', T .. 'bad', int(NOW), 'i|' .. event[1] .. ' ' .. finished)
+    elseif finished then
+      done(event)
     end
   end
 end
-Ingested.acknowledge(call.app, acknowledged)
+Claims.flush()
 Batch.flush()
 Bells.flush()
-return { stale, lease.granted, candidates,
+if acknowledged[1] then
+  redis.call('XACK', T .. 'ev', call.app, unpack(acknowledged))
+  Stream.keep_mark(call.app, acknowledged)
+end
+local refused = call.cap > 0 and not may_lease
+return { context.stale, lease.granted, context.candidates,
   { int(NOW), int(context.duplicates), int(context.created), refused and '1' or '0', lease.left and '1' or '0' } }

@@ -3,7 +3,7 @@
 -- arguments: offset ms, msgpack {app, deployment, stamp, functions, start_at}
 --   stamp: sortable "<app version> <supervisor start>"; functions: flat id, definition; start_at: "", "begin", "end" or an id
 -- replies: {"OK" or "older", changed, retired, where the group was created ("" if it stood), why}
--- uses: grow registry
+-- uses: grow registry stream
 local call = cmsgpack.unpack(ARGV[2])
 local key = T .. 'fn:' .. call.app
 
@@ -22,13 +22,11 @@ local function place()
 end
 
 local function group()
-  if redis.call('EXISTS', T .. 'ev') == 1 then
-    for _, info in ipairs(redis.call('XINFO', 'GROUPS', T .. 'ev')) do
-      if info[2] == call.app then return '', '' end
-    end
-  end
+  if Stream.groups()[call.app] then return '', '' end
   local at, why = place()
   redis.call('XGROUP', 'CREATE', T .. 'ev', call.app, at, 'MKSTREAM')
+  -- The mark, from the beginning: else a group that is lost before its first event would start over at 0.
+  redis.call('SET', T .. 'ga:' .. call.app, Stream.groups()[call.app])
   return at, why
 end
 

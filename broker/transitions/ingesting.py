@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..model import IngestEvent, IngestReply
@@ -19,6 +19,7 @@ def ingest(
     star: str,
     versions: Mapping[str, tuple[str, str]],
     own_queue: frozenset[str] = frozenset(),
+    queues: Collection[str] = (),
     events: Sequence[IngestEvent],
 ) -> Call[IngestReply]:
     """Ingest a batch.
@@ -41,7 +42,7 @@ def ingest(
                 own = match.function in own_queue
                 queue = f"{match.queue}:{match.function.partition('/')[2]}" if own else match.queue
                 kind = "invoke" if event.name == "bgjobs/invoke" else ""
-                table.append([match.function, queue, match.priority_ms, 1 if own else 0, kind])
+                table.append([match.function, queue, match.priority_ms, 1 if own else 0, kind, 1 if queue in queues else 0])
             matches.append([index, match.run, match.limiters])
         packed.append(
             [

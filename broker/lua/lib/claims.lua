@@ -3,7 +3,7 @@
 local Claims = { gathered = {} }
 
 local function claim_key(app, event)
-  if event[5] ~= '' then return T .. 'sn:' .. app .. ':' .. event[5] end -- generated ids: a set per minute
+  if event[5] ~= '' then return T .. 'sn:' .. app .. ':' .. event[5] end -- generated ids: a set per 32 s of their own time
   return T .. 'sn:' .. app .. ':=' .. event[4] -- supplied ids: a key each, for a day (R2)
 end
 
@@ -11,8 +11,8 @@ end
 function Claims.seen(call)
   local seen, sets, here = {}, {}, {}
   for index, event in ipairs(call.events) do
-    if event[14] ~= '' or event[12] > NOW then
-      seen[index] = false -- bad and delayed events claim nothing
+    if event[14] ~= '' or event[12] > 0 then
+      seen[index] = false -- a bad event; or the entry of a delayed one, which comes once more, maybe in this very batch
     elseif here[event[4]] then
       seen[index] = true
     elseif event[5] == '' then
@@ -33,8 +33,8 @@ function Claims.seen(call)
   return seen
 end
 
+-- Only what was ingested is claimed: an event that was put off or passed over comes again with the same key.
 function Claims.claim(app, event)
-  if event[14] ~= '' or event[12] > NOW then return end
   local key = claim_key(app, event)
   if event[5] == '' then
     redis.call('SET', key, event[1], 'PX', 86400000)
@@ -50,4 +50,5 @@ function Claims.flush()
     redis.call('SADD', key, unpack(members))
     redis.call('PEXPIRE', key, 180000)
   end
+  Claims.gathered = {}
 end
