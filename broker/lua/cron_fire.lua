@@ -3,7 +3,7 @@
 -- arguments: offset ms, msgpack {entry, tick (ms), next (ms; 0: no more), runs, events, inline_max}
 --   runs: list of {rid, f, q, l, pri, n, i, key, data, t}; events: lists of stream fields (of schedules)
 -- replies: "OK", "late" (another worker fired it), or "removed" (nothing registers it any more)
--- uses: grow batch create registry
+-- uses: grow batch bells create registry
 local call = cmsgpack.unpack(ARGV[2])
 local score = redis.call('ZSCORE', T .. 'cr', call.entry)
 if not score or tonumber(score) ~= call.tick then return 'late' end
