@@ -4,13 +4,14 @@
 --   new: the id of the new run, made from the caller's token; function, queue, limiters: where a re-routed run goes ("": as
 --   before); data: replaces the event's data ("": as before)
 -- replies: {"missing" | "not failed" | "not finished" | "exists" | "OK", run id}
--- uses: grow record batch ready create payload
+-- uses: grow record batch bells ready create payload cleanup
 local call = cmsgpack.unpack(ARGV[2])
 local r = Record.read(call.run)
 if not r then return { 'missing', '' } end
 
 local function in_place()
   if r.s ~= 'f' then return { 'not failed', '' } end
+  Cleanup.run(call.run, call.inline_max) -- what it waited for when it failed; the timer finds a run that is alive
   local key = T .. 's:' .. call.run
   local extra = redis.call('HMGET', r.key, 'fs', 'dl')
   if extra[1] then redis.call('HDEL', key, 'c:' .. extra[1], 'f:' .. extra[1], 'x:' .. extra[1]) end
@@ -20,18 +21,18 @@ local function in_place()
   redis.call('HINCRBY', r.key, 'rc', 1)
   redis.call('HSET', r.key, 'g', Record.fence(r.g), 'sc', int(NOW), 'q', call.queue ~= '' and call.queue or r.q)
   redis.call('ZREM', T .. 'done:' .. r.f .. ':f', call.run)
-  local again = Record.read(call.run)
-  Ready.enter(again)
+  Ready.enter(Record.read(call.run))
   return { 'OK', call.run }
 end
 
 local function from_start()
   if not Record.terminal(r) then return { 'not finished', '' } end
   local data = call.data ~= '' and call.data or Payload.load(r.e, redis.call('HGET', r.key, 'd'))
+  local limiters = call['function'] == '' and call.limiters == '' and r.l or call.limiters
   local made = Create.run({
     rid = call.new, f = call['function'] ~= '' and call['function'] or r.f, q = call.queue ~= '' and call.queue or r.q,
-    l = call.limiters, n = r.n, i = r.i, key = call.new, data = data, t = NOW, sc = int(NOW), kd = r.kd or '',
-    extra = { 'ro', call.run },
+    l = limiters, n = r.n, i = r.i, key = call.new, data = data, t = NOW, sc = int(NOW), kd = r.kd or '',
+    extra = r.pk and { 'ro', call.run, 'pk', r.pk } or { 'ro', call.run },
   }, call.inline_max)
   return { made == 'dup' and 'exists' or 'OK', call.new }
 end

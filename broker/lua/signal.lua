@@ -4,11 +4,15 @@
 -- replies: how many waits it resolved; 100 means: call again
 -- uses: drain pending
 local call = cmsgpack.unpack(ARGV[2])
-local resolved = 0
-for _, member in ipairs(redis.call('ZRANGE', T .. 'w:$signal|' .. call.name, 0, 99)) do
-  local rid, step = string.match(member, '^([^|]+)|(.+)$')
-  redis.call('ZREM', T .. 'w:$signal|' .. call.name, member)
-  if Pending.settle(rid, step, call.envelope) then resolved = resolved + 1 end
+local waits, resolved = T .. 'w:$signal|' .. call.name, 0
+while resolved < 100 do
+  local members = redis.call('ZRANGE', waits, 0, 99 - resolved)
+  if #members == 0 then break end
+  for _, member in ipairs(members) do
+    local rid, step = string.match(member, '^([^|]+)|(.+)$')
+    redis.call('ZREM', waits, member)
+    if Pending.settle(rid, step, call.envelope) then resolved = resolved + 1 end
+  end
 end
 if resolved == 0 and call.keep > 0 then
   redis.call('SET', T .. 'ks:' .. call.name, call.envelope, 'PX', int(call.keep))

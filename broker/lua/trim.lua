@@ -2,14 +2,22 @@
 -- keys: <T>nil
 -- arguments: offset ms, msgpack {functions, history_ms, history_max, keep (state -> {age ms, count}), letters_ms, budget}
 -- replies: {runs removed, stream entries removed, dead letters removed, 1 if work is left}
--- uses: drain payload
+-- uses: drain payload stream
 local call = cmsgpack.unpack(ARGV[2])
 
+-- A run whose timers and waits are not cleaned up yet stays until they are (R30), a failed one as long as its dead letter,
+-- which goes by age only (R45). Answers whether it went.
 local function remove(rid)
   local key = T .. 'r:' .. rid
-  local e = redis.call('HGET', key, 'e')
-  if e then Payload.drop(e) end
+  local r = redis.call('HMGET', key, 'e', 'np', 'dl')
+  if r[3] and tonumber(string.match(r[3], '%d+')) >= NOW - call.letters_ms then return false end
+  if tonumber(r[2] or '0') > 0 then
+    redis.call('ZADD', T .. 'dl', int(NOW), 'z|' .. rid)
+    return false
+  end
+  if r[1] then Payload.drop(r[1]) end
   redis.call('UNLINK', key, T .. 's:' .. rid)
+  return true
 end
 
 local function trim_finished()
@@ -22,37 +30,38 @@ local function trim_finished()
       if over > 0 and #old < left then
         for _, rid in ipairs(redis.call('ZRANGE', index, #old, #old + math.min(over, left - #old) - 1)) do old[#old + 1] = rid end
       end
-      for _, rid in ipairs(old) do remove(rid) end
-      if #old > 0 then redis.call('ZREM', index, unpack(old)) end
-      left = left - #old
+      local gone = {}
+      for _, rid in ipairs(old) do
+        if remove(rid) then gone[#gone + 1] = rid end
+      end
+      if gone[1] then redis.call('ZREM', index, unpack(gone)) end
+      left = left - #gone
       if left <= 0 then return call.budget - left, true end
     end
   end
   return call.budget - left, false
 end
 
-local function before(a, b) -- stream ids by number
-  local ams, aseq = string.match(a, '(%d+)-(%d+)')
-  local bms, bseq = string.match(b, '(%d+)-(%d+)')
-  if ams ~= bms then return tonumber(ams) < tonumber(bms) end
-  return tonumber(aseq) < tonumber(bseq)
-end
-
--- The oldest entry that some group still needs, or that the history keeps.
+-- The oldest entry that some app still needs, or that the history keeps. An app whose group is lost needs what its mark says.
 local function trim_stream()
-  if redis.call('EXISTS', T .. 'ev') == 0 then return 0, false end
-  local length, groups = redis.call('XLEN', T .. 'ev'), redis.call('XINFO', 'GROUPS', T .. 'ev')
-  if #groups == 0 or length == 0 then return 0, false end
+  local length, groups = redis.call('XLEN', T .. 'ev'), Stream.groups()
+  if length == 0 or next(groups) == nil then return 0, false end
   local bound, more = int(NOW - call.history_ms) .. '-0', false
   if length > call.history_max then
     local chunk = redis.call('XRANGE', T .. 'ev', '-', '+', 'COUNT', math.min(length - call.history_max + 1, 500))
     local last = chunk[#chunk][1]
-    if before(bound, last) then bound, more = last, length - 500 > call.history_max end
+    if Stream.before(bound, last) then bound, more = last, length - 500 > call.history_max end
   end
-  for _, info in ipairs(groups) do
-    local pending = redis.call('XPENDING', T .. 'ev', info[2])
-    local needed = pending[1] > 0 and pending[2] or info[8]
-    if before(needed, bound) then bound, more = needed, false end
+  local needs = {}
+  for _, app in ipairs(redis.call('SMEMBERS', T .. 'ap')) do
+    needs[app] = string.match(redis.call('GET', T .. 'ga:' .. app) or '0-0', '%d+-%d+')
+  end
+  for group, delivered in pairs(groups) do
+    local pending = redis.call('XPENDING', T .. 'ev', group)
+    needs[group] = pending[1] > 0 and pending[2] or delivered
+  end
+  for _, needed in pairs(needs) do
+    if Stream.before(needed, bound) then bound, more = needed, false end
   end
   return redis.call('XTRIM', T .. 'ev', 'MINID', '~', bound), more
 end
