@@ -27,12 +27,13 @@ class Broker:
         self.namespace = namespace
         self.keys = Keys(namespace)
         self.offset_ms = offset_ms
+        self._scripts = [script(name) for name in names()]  # read here: a missing file is not the server's fault
         self.client: AsyncRedis = endpoint.async_client()
 
     async def load(self) -> None:
         """Teach the server all scripts; a server that forgot them is taught again one by one as they are called."""
-        for name in names():
-            await self.client.script_load(script(name).text)
+        for each in self._scripts:
+            await self.client.script_load(each.text)
 
     async def do(self, call: Call[T]) -> T:
         """Carry out one transition."""

@@ -35,8 +35,10 @@ async def register_app(app: App, broker: Broker, *, deployment: str, started_us:
     if at:
         logger.info("app %s reads events from %s: %s", app.id, {"0": "the beginning", "$": "now on"}.get(at, at), why)
     if not accepted:
-        logger.warning(
-            "a newer version of app %s, deployment %s, is registered: its definitions hold", app.id, deployment
+        logger.info(
+            "app %s, deployment %s was registered by a worker started later (or of a larger version): that holds",
+            app.id,
+            deployment,
         )
     elif changed or retired:
         logger.info("app %s: %d functions registered, %d retired", app.id, changed, retired)

@@ -130,7 +130,7 @@ class Worker:
         sampler = Sampler(broker, self._metrics)
         self._loops = [
             Loop("trim", Trimming(broker).tick, every=30.0),
-            Loop("sample", sampler.tick, every=10.0),
+            Loop("sample", sampler.tick, every=15.0),
             Loop("registries", self._invocations.read_on, every=30.0),
         ]
         for each in self._loops:

@@ -27,7 +27,7 @@ def success(value: Any) -> bytes:
     return SUCCESS + encode(value)
 
 
-def failure(type: str = "builtins.ValueError", message: str = "no") -> bytes:
+def failure(type: str = "ValueError", message: str = "no") -> bytes:
     """The envelope of a step that failed for good."""
     return FAILURE + encode({"type": type, "message": message, "traceback": "", "attempt": 1})
 

@@ -84,7 +84,7 @@ async def test_step_retries_and_failures() -> None:
     assert await bench.execute() == Left(steps=("a",))
     outcome = await bench.execute(run_of(step_failures={"a": 1}))
     assert isinstance(outcome, Completed)
-    assert outcome.value == "builtins.ValueError"
+    assert outcome.value == "ValueError"
     outcome = await bench.execute(run_of(checkpoints={"a": failure("other.Error")}))
     assert isinstance(outcome, Completed)
     assert outcome.value == "other.Error"

@@ -16,7 +16,7 @@ def raised(error: BaseException) -> BaseException:
 
 def test_type_message_traceback_attempt() -> None:
     failure = describe(raised(ValueError("bad input")), 3)
-    assert failure.error["type"] == "builtins.ValueError"
+    assert failure.error["type"] == "ValueError"
     assert failure.error["message"] == "bad input"
     assert failure.error["attempt"] == 3
     assert "in raised\n    raise error\nValueError: bad input" in failure.error["traceback"]
@@ -52,9 +52,9 @@ def test_long_texts_are_cut() -> None:
 
 def test_a_group_names_what_it_holds() -> None:
     failure = describe(raised(ExceptionGroup("two", [ValueError("a"), KeyError("b")])), 1)
-    assert failure.error["type"] == "builtins.ExceptionGroup"
+    assert failure.error["type"] == "ExceptionGroup"
     assert "ValueError: a" in failure.error["traceback"]
-    assert describe(raised(ExceptionGroup("one", [ValueError("a")])), 1).error["type"] == "builtins.ValueError"
+    assert describe(raised(ExceptionGroup("one", [ValueError("a")])), 1).error["type"] == "ValueError"
 
 
 def test_a_failed_step_brings_its_own_error() -> None:

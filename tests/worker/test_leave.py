@@ -223,6 +223,6 @@ def test_an_error_beside_a_sleep_is_an_error(on_loop: Run) -> None:
     async def scenario() -> None:
         outcome = await Bench(function).execute()
         assert isinstance(outcome, Retried)
-        assert outcome.failure.error["type"] == "builtins.ValueError"
+        assert outcome.failure.error["type"] == "ValueError"
 
     on_loop(scenario())
