@@ -148,7 +148,7 @@ def _plain_text(value: str, where: str) -> str:
 
 def _key(key: Any, where: str) -> Any:
     if type(key) is str:
-        return _plain_text(key, where)
+        return _plain_text(key, f"a key of {where}")
     plain = _plain(key, f"a key of {where}", 0)
     if isinstance(plain, (list, dict)):
         raise NotSerialisable(f"a key of {where}", f"it is {_described(key)}", remedy="Use text or numbers as keys.")

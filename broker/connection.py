@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 import redis
@@ -110,6 +110,8 @@ def _arranged(options: dict[str, Any], timeout: float | None) -> dict[str, Any]:
 
 def redacted(url: str) -> str:
     """A URL without its secrets, fit for messages and logs."""
+    if "://" not in url:
+        return "(no URL)"  # whatever it is, a secret may be in it
     try:
         parts = urlsplit(url)
         credentials, at, address = parts.netloc.rpartition("@")
@@ -119,7 +121,7 @@ def redacted(url: str) -> str:
         query = urlencode(
             [(name, "***" if name in _SECRET_OPTIONS else value) for name, value in parse_qsl(parts.query)], safe="*/"
         )
-        return urlunsplit((parts.scheme, credentials + at + address, parts.path, query, ""))
+        return f"{parts.scheme}://{credentials}{at}{address}{parts.path}{'?' if query else ''}{query}"
     except ValueError:
         return "(unreadable URL)"
 
