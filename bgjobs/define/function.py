@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack
 
 from ..broker.ids import function_key
+from ..broker.validation import INVOKE
 from .durations import Duration, seconds
 from .errors import DefinitionError
+from .matching import trigger_matches
 from .names import check_name
 from .policies import (
     Backoff,
@@ -78,9 +80,13 @@ class FunctionDefinition:
         return function_key(self.app, self.id)
 
     def event_model(self, name: str) -> type[EventModel] | None:
-        """What the data of an event of this name is checked against; None: not at all."""
-        from .matching import trigger_matches
+        """What the data of an event of this name is checked against; None: not at all.
 
+        An invocation is checked if all triggers of the function are of one model: it can expect nothing else.
+        """
+        if name == INVOKE:
+            all_models = {trigger.model for trigger in self.triggers}
+            return all_models.pop() if len(all_models) == 1 else None
         models = (trigger.model for trigger in self.triggers if trigger_matches(trigger.name, name))
         return next((model for model in models if model is not None), None)
 

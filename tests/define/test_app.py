@@ -76,6 +76,8 @@ def test_everything_given_is_kept() -> None:
     assert not kept.is_async
     assert kept.event_model("order/created") is OrderCreated
     assert kept.event_model("order/paid") is None
+    assert kept.event_model("bgjobs/invoke") is None
+    assert app.function("typed", on=OrderCreated)(handler).definition.event_model("bgjobs/invoke") is OrderCreated
 
 
 def test_on_failure_is_an_ordinary_function() -> None:
