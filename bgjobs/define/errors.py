@@ -150,7 +150,7 @@ class StepFailed(BgjobsError):
 
     @property
     def type(self) -> str:
-        """Name of the exception's class that the last attempt raised, such as "ValueError" or "shop.errors.CardDeclined"."""
+        """The exception's class that the last attempt raised, such as "ValueError" or "shop.errors.CardDeclined"."""
         return str(self.error.get("type", ""))
 
     @property
