@@ -31,6 +31,7 @@ check: $(ALL) ## format, lint, types, imports, sizes, words, and deploy/ where p
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/types
+	$(BIN)/mypy tests/types
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m checks
