@@ -113,6 +113,11 @@ class Committer:
         self._wake.set()
         return future
 
+    def forgo(self) -> None:
+        """A run has ended here without a word, because the right to it was lost: its slot is free."""
+        self._capacity.release()
+        self.ask()
+
     def ask(self) -> None:
         """Look for ready runs with the next call, and make one soon."""
         self._wanted = True

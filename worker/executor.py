@@ -113,6 +113,7 @@ class Executor:
         current.set(None)
         if strands.owners and (left_over := strands.left_over()):
             await self._clean_up(execution, left_over)
+        strands.close()
         return await self._commit(execution, outcome)
 
     async def _with_thread(self, execution: Execution) -> Outcome:

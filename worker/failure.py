@@ -106,7 +106,7 @@ def describe(error: BaseException, attempt: int) -> Failure:
 
 
 def type_name(error: BaseException) -> str:
-    """Qualified name of an exception's class, "shop.errors.CardDeclined"; of a built-in one the plain name, "ValueError"."""
+    """Qualified name of an exception's class, "shop.CardDeclined"; of a built-in one the plain name, "ValueError"."""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from ..broker.model import LeasedRun, Resolution
 from .execution import Execution
 from .executor import Executor
+from .outcome import Lost
 
 logger = logging.getLogger("bgjobs.worker")
 
@@ -18,12 +19,16 @@ SUSPECT = 2  # workers that died with a run, from which on this one holds no sec
 class Host:
     """From a lease to the end of the execution."""
 
-    def __init__(self, executor: Executor, fetch_steps: Callable[[LeasedRun], Awaitable[None]]) -> None:
+    def __init__(
+        self, executor: Executor, fetch_steps: Callable[[LeasedRun], Awaitable[None]], forgo: Callable[[], None]
+    ) -> None:
         """
         Args:
             executor: executes attempts.
             fetch_steps: reads the checkpoints of a run that were too many for the reply.
+            forgo: told that a run has ended here without an operation that would have freed its slot.
         """
+        self._forgo = forgo
         self._executor = executor
         self._fetch_steps = fetch_steps
         self._here: dict[asyncio.Task[None], LeasedRun] = {}
@@ -59,9 +64,15 @@ class Host:
         task.add_done_callback(self._ended)
 
     async def _execute(self, run: LeasedRun) -> None:
-        if run.steps_elsewhere:
-            await self._fetch_steps(run)
-        await self._executor.execute(run)
+        told = False
+        try:
+            if run.steps_elsewhere:
+                await self._fetch_steps(run)
+            outcome = await self._executor.execute(run)
+            told = not isinstance(outcome, Lost) or outcome.told
+        finally:
+            if not told:
+                self._forgo()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         run = self._here.pop(task)

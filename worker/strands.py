@@ -33,16 +33,19 @@ class Strands(Protocol):
 class TaskStrands:
     """The tasks of an `async def` function."""
 
-    __slots__ = ("_prune_at", "_tasks", "owners", "root")
+    __slots__ = ("_closed", "_prune_at", "_tasks", "owners", "root")
 
     def __init__(self, root: AnyTask) -> None:
         self.root = root
         self.owners: set[Hashable] = set()  # tasks that have used a step
         self._tasks: set[AnyTask] = set()
         self._prune_at = _PRUNE_AT
+        self._closed = False
 
     def add(self, task: AnyTask) -> None:
         """A task was created by the run's code."""
+        if self._closed:
+            return
         self._tasks.add(task)
         if len(self._tasks) > self._prune_at:
             self._tasks = {each for each in self._tasks if not each.done()}
@@ -54,6 +57,12 @@ class TaskStrands:
 
     def unwind(self, waits: Collection[AnyFuture], exception: Callable[[], BaseException]) -> None:
         unwind(self.root, self._tasks, waits, self.owners.__contains__, exception)
+
+    def close(self) -> None:
+        """The run's code has ended: a library's task that lives on must not keep what belonged to the run."""
+        self._tasks.clear()
+        self.owners.clear()
+        self._closed = True
 
     def left_over(self) -> list[AnyTask]:
         """Tasks other than the root that have used a step and have not ended."""

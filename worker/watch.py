@@ -56,7 +56,7 @@ class LeaveWatch:
             return
         assert execution.strands is not None
         view = execution.strands.look(waits)
-        if view.verdict is Verdict.BLOCKED:
+        if view.verdict is Verdict.BLOCKED and execution.busy == 0:
             stay = self._worth_staying()
             if stay is None:
                 execution.leave()

@@ -222,7 +222,7 @@ class Worker:
             invocations=self._invocations,
             events=StepEvents(),
         )
-        return Host(Executor(self._functions, services, self._threads), self.broker.read_steps)
+        return Host(Executor(self._functions, services, self._threads), self.broker.read_steps, committer.forgo)
 
     def _on_lost(self, why: LeaseLoss) -> None:
         logger.warning("this worker lost its lease (%s); it begins again when its old tasks have ended", why.value)

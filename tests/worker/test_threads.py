@@ -55,10 +55,10 @@ async def test_a_call_that_was_given_up_counts_until_its_thread_is_free() -> Non
     """R20"""
     release = threading.Event()
     pool = ThreadPool()
-    call = ThreadCall(release.wait)
+    begun = threading.Event()
+    call = ThreadCall(lambda: begun.set() or release.wait(5))
     task = asyncio.create_task(pool.result(call))
-    while not pool.busy:
-        await asyncio.sleep(0)
+    assert await asyncio.to_thread(begun.wait, 5)
     call.give_up(TimeoutError())
     with pytest.raises(TimeoutError):
         await task
