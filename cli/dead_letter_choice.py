@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from .connection import Connection
+from .function_choice import function_key
 from .output import show
 
 _PAGE = 200
@@ -93,10 +94,10 @@ def chosen(here: Connection, choice: Choice, rate: float | None) -> Chosen:
 
 
 def _all(here: Connection, choice: Choice) -> Iterator[str]:
-    before = None
+    before, function = None, function_key(here, choice.function)
     while True:
         page = here.client.dead_letters.list(
-            function=choice.function, error=choice.error, older_than=choice.older_than, limit=_PAGE, before=before
+            function=function, error=choice.error, older_than=choice.older_than, limit=_PAGE, before=before
         )
         yield from (letter.id for letter in page)
         if len(page) < _PAGE:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +10,7 @@ import click
 
 from .connection import Connection, connection
 from .dead_letter_choice import Choice, chosen
+from .function_choice import function_key
 from .options import DURATION, shared_options
 from .output import block, compact, fields, heading, json_text, plain, show, table
 from .times import ago, exact
@@ -45,7 +45,8 @@ def dlq() -> None:
 @shared_options
 def list_(function: str | None, error: str | None, older_than: float | None, limit: int, before: str | None) -> None:
     """List dead letters, the newest first."""
-    letters = connection().client.dead_letters
+    here = connection()
+    letters, function = here.client.dead_letters, function_key(here, function)
     found = letters.list(function=function, error=error, older_than=older_than, limit=limit, before=before)
     following = found[-1].id if len(found) == limit else None
 
@@ -112,6 +113,7 @@ def retry(rate: float | None, to: str | None, data: Any, **choice: Any) -> None:
     if data is not None and not isinstance(data, dict):
         raise click.UsageError("--data takes a JSON object, which is merged over the event's data.")
     here = connection()
+    to = function_key(here, to)
     again = chosen(here, Choice(**choice), rate).each(
         lambda letter: here.client.dead_letters.retry(letter, to=to, data=data)
     )
@@ -141,6 +143,7 @@ def purge(function: str | None, error: str | None, older_than: float | None, eve
         raise click.UsageError("Say which: --function, --error, --older-than, or --all.")
     here = connection()
     confirm("Remove these dead letters for good?", yes=yes)
+    function = function_key(here, function)
     count = here.client.dead_letters.purge(function=function, error=error, older_than=older_than)
     show({"purged": count}, lambda: click.echo(f"{count} dead letter{'s' * (count != 1)} removed."))
 
@@ -155,6 +158,7 @@ def export(
 ) -> None:
     """Write dead letters with their events' data as lines of JSON, the newest first."""
     here, before, count = connection(), None, 0
+    function = function_key(here, function)
     while True:
         page = here.client.dead_letters.list(
             function=function, error=error, older_than=older_than, limit=_PAGE, before=before
@@ -165,8 +169,7 @@ def export(
         if len(page) < _PAGE:
             break
         before = page[-1].id
-    if output is not sys.stdout:
-        click.echo(f"{count} dead letter{'s' * (count != 1)} written.", err=True)
+    click.echo(f"{count} dead letter{'s' * (count != 1)} written.", err=True)
 
 
 def _with_data(here: Connection, letters: list[DeadLetter]) -> Iterator[dict[str, Any]]:
@@ -175,4 +178,5 @@ def _with_data(here: Connection, letters: list[DeadLetter]) -> Iterator[dict[str
     runs = [letter.run_id for letter in letters if letter.run_id is not None]
     payloads = dict(zip(runs, here.ask(read_payloads(here.keys, here.patience(), runs)), strict=True))
     for letter in letters:
-        yield {**plain(letter), "data": decoded(payloads.get(letter.run_id or ""))}
+        data = (letter.fields or {}).get(b"d") if letter.kind == "event" else payloads.get(letter.run_id or "")
+        yield {**plain(letter), "data": decoded(data)}

@@ -10,7 +10,7 @@ import click
 
 from .connection import Connection, connection
 from .options import DURATION, shared_options
-from .output import block, compact, fields, heading, json_text, line, show, state, table
+from .output import block, fields, heading, json_text, line, short, show, state, table
 from .times import ago, clock, exact
 from .values import MOMENT, paged
 
@@ -36,7 +36,7 @@ def list_(name: str | None, limit: int, before: str | None) -> None:
 
     def draw() -> None:
         rows = [
-            [event.id, event.name, ago(event.time), f"due {ago(event.due)}" if event.due else "", compact(event.data)]
+            [event.id, event.name, ago(event.time), f"due {ago(event.due)}" if event.due else "", short(event.data)]
             for event in found
         ]
         table(("id", "name", "sent", "", "data"), rows, empty="There are no such events.")
@@ -61,7 +61,7 @@ def show_(id: str, name: str | None) -> None:
             [
                 ("event", event.name),
                 ("id", event.id),
-                ("sent", f"{exact(event.time)} ({ago(event.time)})"),
+                ("sent", f"{exact(event.time)} ({ago(event.time)})" if event.time else None),
                 ("due", f"{exact(event.due)} ({ago(event.due)})" if event.due else None),
                 ("key", event.key),
                 ("stream id", event.stream_id),
@@ -111,7 +111,7 @@ def _follow(here: Connection, name: str | None, last: int, count: int | None) ->
 def _print(event: dict[str, Any]) -> None:
     due = f" due {ago(event['due'])}" if event["due"] else ""
     name = click.style(event["name"], bold=True)
-    line(event, f"{clock(event['time'])}  {event['id']}  {name}{due}  {compact(event['data'], 200)}")
+    line(event, f"{clock(event['time'])}  {event['id']}  {name}{due}  {short(event['data'], 200)}")
 
 
 @events.command()

@@ -87,6 +87,11 @@ def find_function(functions: Sequence[Registered], name: str) -> Registered:
     return found[0]
 
 
+def function_key(here: Connection, name: str | None) -> str | None:
+    """The key of a function that was named by key, or by an id that only one app has. Raises FunctionNotFound."""
+    return name if name is None or "/" in name else find_function(read_registered(here), name).key
+
+
 def _remedy(functions: Sequence[Registered], name: str) -> str | None:
     from difflib import get_close_matches
 

@@ -67,15 +67,23 @@ def plain(value: Any) -> Any:
         public = (field.name for field in dataclasses.fields(value) if not field.name.startswith("_"))
         return {name: plain(getattr(value, name)) for name in public}
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {_name(key): plain(item) for key, item in value.items()}
     if isinstance(value, Iterable):
         return [plain(item) for item in value]
     return str(value)
 
 
-def compact(value: Any, longest: int = 60) -> str:
-    """A value on one line, cut where it gets long."""
-    text = value if isinstance(value, str) else json_text(value)
+def _name(key: Any) -> str:
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
+
+
+def short(value: Any, longest: int = 60) -> str:
+    """A value as JSON, cut where it gets long."""
+    return compact(json_text(value), longest)
+
+
+def compact(text: str, longest: int = 60) -> str:
+    """A text on one line, cut where it gets long."""
     text = " ".join(text.split())
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
@@ -115,7 +123,7 @@ def block(text: str) -> None:
 
 def _align(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(click.unstyle(cell)) for cell in column) for column in zip(columns, *rows, strict=True)]
-    for row in ([click.style(name.upper(), bold=True) for name in columns], *rows):
+    for row in ([click.style(name.upper(), bold=True) if name else "" for name in columns], *rows):
         cells = [cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
         click.echo("  ".join(cells).rstrip())
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .connection import Connection
-from .output import block, compact, fields, heading, json_text, plain, state, table
+from .output import block, compact, fields, heading, json_text, plain, short, state, table
 from .times import ago, between, exact
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _outcome(step: StepInfo) -> str:
         return f"{text} (next try {ago(step.due)})" if step.state == "retrying" and step.due else text
     if step.due is not None:
         return f"due {ago(step.due)}, {exact(step.due)}"
-    return compact(step.result) if step.state == "completed" and step.result is not None else ""
+    return short(step.result) if step.state == "completed" and step.result is not None else ""
 
 
 def _draw_error(title: str, error: ErrorInfo) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .connection import Connection
-from .output import compact, line, state
+from .output import compact, line, short, state
 from .run_story import step_state
 from .times import ago, between, clock
 
@@ -75,7 +75,7 @@ def _run_line(seen: dict[str, Any], run: RunInfo) -> Iterator[tuple[dict[str, An
     }
     text = f"{run.function or 'run'} {state(run.state)}"
     if run.state == "completed":
-        text += f" after {between(run.started, run.finished)}: {compact(run.result)}"
+        text += f" after {between(run.started, run.finished)}: {short(run.result)}"
     elif run.error is not None:
         text += f" (attempt {run.error.attempt}) {compact(f'{run.error.type}: {run.error.message}', 100)}"
     elif run.cancelling:
@@ -85,7 +85,7 @@ def _run_line(seen: dict[str, Any], run: RunInfo) -> Iterator[tuple[dict[str, An
 
 def _detail(step: StepInfo) -> str:
     if step.state == "completed":
-        return "" if step.result is None else f": {compact(step.result)}"
+        return "" if step.result is None else f": {short(step.result)}"
     text = f" (attempt {step.attempt})" if step.attempt > 1 else ""
     if step.due is not None:
         text += f", due {ago(step.due)}"

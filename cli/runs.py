@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .connection import connection
+from .function_choice import function_key
 from .options import shared_options
 from .output import compact, show, state, table
 from .run_story import draw_run, read_story
@@ -36,7 +37,8 @@ def list_(function: str | None, wanted: str | None, event: str | None, limit: in
     """List runs, the newest first."""
     from ..broker.model import RunState
 
-    client = connection().client
+    here = connection()
+    client, function = here.client, function_key(here, function)
     if event is not None:
         found = [
             run for run in client.runs(event) if function in (None, run.function) and wanted in (None, str(run.state))

@@ -8,7 +8,7 @@ import click
 
 from .connection import connection
 from .options import DURATION, shared_options
-from .output import block, compact, fields, heading, json_text, show, table
+from .output import block, fields, heading, json_text, short, show, table
 from .times import ago, exact, length
 from .values import DATA
 
@@ -35,7 +35,7 @@ def list_() -> None:
                 schedule.event,
                 click.style("paused", fg="yellow") if schedule.paused else ago(schedule.next),
                 ago(schedule.last),
-                compact(schedule.data, 40),
+                short(schedule.data, 40),
             ]
             for schedule in found
         ]

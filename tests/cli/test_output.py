@@ -77,6 +77,6 @@ def test_a_piped_table_is_aligned_and_cuts_nothing(capsys: pytest.CaptureFixture
 
 
 def test_long_values_are_cut_on_one_line() -> None:
-    assert output.compact({"a": "x\ny"}) == '{"a": "x\\ny"}'
+    assert output.short({"a": "x\ny"}) == '{"a": "x\\ny"}'
     assert output.compact("a\n  b") == "a b"
     assert output.compact("x" * 100, 10) == "x" * 9 + "…"
