@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import bgjobs
 
@@ -90,9 +91,12 @@ async def ask_model(text: str) -> str:
 
 # Every morning, in the zone of the people who read it.
 
+BERLIN = "Europe/Berlin"
 
-@app.function(cron=bgjobs.Cron("0 8 * * *", tz="Europe/Berlin"))
+
+@app.function(cron=bgjobs.Cron("0 8 * * *", tz=BERLIN))
 async def daily_report(ctx: bgjobs.Context[dict[str, Any]]) -> int:
     cents = await ctx.step.run("add-up", payments.total)
-    await ctx.step.run("mail", mail.send, "owner@shop.example", f"{cents / 100:.2f} EUR by {ctx.event.data['tick']:%F}")
+    by = ctx.event.data["tick"].astimezone(ZoneInfo(BERLIN))
+    await ctx.step.run("mail", mail.send, "owner@shop.example", f"{cents / 100:.2f} EUR by {by:%F %R %Z}")
     return cents
