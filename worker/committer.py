@@ -90,7 +90,9 @@ class Committer:
         self._wake = asyncio.Event()
         self._wanted = True  # ready runs may be there
         self._swept_at = 0.0
+        self._sweep_due_at = 0.0  # when the next cron tick or timer is due, as the last sweep saw it
         self._due_at = 0.0
+        self._overdue = False  # a call is to be made now, and to look at everything
         self.troubled = False  # the last call failed: its operations wait for the next
         self.last_progress = time.monotonic()
 
@@ -124,8 +126,8 @@ class Committer:
         self._wake.set()
 
     def poke(self) -> None:
-        """Make a call soon."""
-        self._due_at = 0.0
+        """Make a call soon that looks at everything."""
+        self._overdue = self._wanted = True
         self._wake.set()
 
     async def run(self) -> None:
@@ -144,6 +146,7 @@ class Committer:
             except Exception as error:
                 self._waiting.extendleft(reversed(batch))
                 failures += 1
+                self._overdue = True
                 self.troubled = self._lease.unsettled = True
                 kind = classify(error)
                 self._metrics.redis_error(kind.value)
@@ -167,10 +170,10 @@ class Committer:
                 future.set_result(Answer(Status.FENCED))
 
     async def _wait(self) -> None:
-        while not self._waiting and not (self._wanted and self._can_lease()):
+        while not self._waiting and not (self._wanted and self._can_lease()) and not self._overdue:
             timeout = self._due_at - time.monotonic()
             if timeout <= 0:
-                self._wanted = True  # a bell may have been lost, or a timer made something ready
+                self._overdue = self._wanted = True  # a bell may have been lost, or a timer made something ready
                 return
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
@@ -197,7 +200,8 @@ class Committer:
 
     async def _send(self, batch: list[tuple[Operation, asyncio.Future[Answer]]]) -> None:
         now = time.monotonic()
-        sweep = now - self._swept_at >= SWEEP_EVERY
+        sweep = self._overdue or now - self._swept_at >= SWEEP_EVERY
+        self._overdue = False
         if self._wanted and self._can_lease():
             async with self._lease.lock:
                 room = self._capacity.reserve(self._capacity.total)
@@ -220,7 +224,7 @@ class Committer:
             if len(extra) + len(self._queues) != len(self._all_queues):
                 self._wanted = True
             self._all_queues = (*self._queues, *extra)
-        self._hand_out(reply)
+        self._hand_out(reply, sweep)
 
     async def _call(
         self, batch: list[tuple[Operation, asyncio.Future[Answer]]], sweep: bool, room: int, seq: int
@@ -266,9 +270,11 @@ class Committer:
         await self._call(batch[:middle], False, 0, 0)
         return await self._call(batch[middle:], False, 0, 0)
 
-    def _hand_out(self, reply: PumpReply) -> None:
+    def _hand_out(self, reply: PumpReply, swept: bool) -> None:
         wait = IDLE_PUMP if reply.next_due_ms is None else min(IDLE_PUMP, reply.next_due_ms / 1000)
-        self._due_at = time.monotonic() + wait
+        now = time.monotonic()
+        # Only a sweep tells of cron ticks: what it said last holds until the next.
+        self._due_at = now + wait if swept or self._due_at <= now else min(self._due_at, now + wait)
         if reply.timers:
             self._metrics.timer_fired(reply.lateness_ms / 1000)
             if reply.timers >= 50:
