@@ -16,7 +16,7 @@ from ...broker.errors import NotSerialisable
 from ...broker.model import PendKind
 from ...broker.operations import SUCCESS
 from ..errors import StepTimeout
-from ..failure import Failure, describe
+from ..failure import FailedElsewhere, Failure, describe
 from ..log_context import in_step
 from ..retry import delay_after
 from ..threads import ThreadPool
@@ -82,7 +82,7 @@ async def settle(
         result.after if result.after is not None else delay_after(attempt, options.backoff, execution.services.random())
     )
     execution.services.run_log.step_retried(
-        execution.run.id, execution.function.key, key, attempt, RuntimeError(result.text), delay
+        execution.run.id, execution.function.key, key, attempt, FailedElsewhere(result), delay
     )
     execution.run.step_failures[key] = attempt
     pending = book.outcome(key, PendKind.RETRY, delay_ms=round(delay * 1000), spec=[result.packed, attempt])
