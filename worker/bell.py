@@ -25,7 +25,7 @@ class BellWatch:
     async def tick(self) -> float | None:
         """Wait for one token."""
         keys = [self._own]
-        if self._lease.leasing and self._capacity.free > 0:
+        if self._lease.leasing and not self._capacity.full:
             keys += [self._keys.bell(queue) for queue in self._committer.bell_queues]
         rung = await wait_for_bell(self._blocking, keys)
         if rung is None:

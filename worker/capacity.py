@@ -10,7 +10,8 @@ class Capacity:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self._taken = 0
+        self._taken = 0  # held, or asked for
+        self._asked = 0  # asked for by calls that are in flight
         self._freed = asyncio.Event()
         self._freed.set()
 
@@ -23,13 +24,24 @@ class Capacity:
         """Runs held or asked for."""
         return self._taken
 
+    @property
+    def full(self) -> bool:
+        """Whether every slot holds a run; slots that a call in flight has reserved may come back free."""
+        return self._taken - self._asked >= self.total
+
     def reserve(self, most: int) -> int:
         """Take up to `most` slots; answers how many."""
         granted = max(0, min(most, self.free))
         self._taken += granted
+        self._asked += granted
         if self.free <= 0:
             self._freed.clear()
         return granted
+
+    def settle(self, reserved: int, used: int) -> None:
+        """A call has come back: of the slots it had reserved, so many hold runs now."""
+        self._asked -= reserved
+        self.release(reserved - used)
 
     def release(self, count: int = 1) -> None:
         """Give slots back."""

@@ -109,7 +109,9 @@ class Committer:
         """Apply one operation; the future has its answer."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if operation[0] in _LEAVING:
-            # The slot is free now: the call that says so also leases the next run into it.
+            # The slot is free now: the call that says so also leases the next run into it. While all were taken nobody
+            # listened for the bells of queues.
+            self._wanted = self._wanted or self._capacity.full
             self._capacity.release()
         self._waiting.append((operation, future))
         self._wake.set()
@@ -119,6 +121,10 @@ class Committer:
         """A run has ended here without a word, because the right to it was lost: its slot is free."""
         self._capacity.release()
         self.ask()
+
+    def go_on(self) -> None:
+        """What kept this from leasing is over."""
+        self._wake.set()
 
     def ask(self) -> None:
         """Look for ready runs with the next call, and make one soon."""
@@ -208,10 +214,10 @@ class Committer:
                 try:
                     reply = await self._call(batch, sweep, room, self._lease.next())
                 except BaseException:
-                    self._capacity.release(room)
+                    self._capacity.settle(room, 0)
                     self._lease.unsettled = True
                     raise
-                self._capacity.release(room - len(reply.leased))
+                self._capacity.settle(room, len(reply.leased))
                 self._wanted = reply.more or reply.refused
         else:
             reply = await self._call(batch, sweep, 0, 0)

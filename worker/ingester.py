@@ -161,7 +161,8 @@ class Ingester:
                 self._committer.poke()
                 raise
             finally:
-                self._capacity.release(room - started)
+                self._capacity.settle(room, started)
+        self._committer.go_on()
         self._metrics.ingested(self._app, len(batch) - len(reply.stale), reply.duplicates)
         for event_index, match_index, g in reply.leased:
             self._leased(self._decider.leased(batch[event_index], match_index, g, reply.now_ms))
