@@ -75,6 +75,8 @@ class Executor:
         execution = Execution(run, function, self._services)
         self.live[run.id] = execution
         enter(Where(run=run.id, function=function.key, attempt=run.attempt))
+        if run.started_ms == run.now_ms:
+            function.metrics.run_started((run.now_ms - run.created_ms) / 1000)
         started = time.perf_counter()
         try:
             if function.is_async:

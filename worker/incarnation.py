@@ -23,7 +23,7 @@ from .decisions import Decider
 from .heartbeat import Heartbeat, LeaseLoss
 from .host import Host
 from .ingester import Ingester
-from .loop import Loop
+from .loop import Loop, cancel_until_done
 from .metrics import WorkerMetrics
 from .options import WorkerOptions
 from .settle import Settler
@@ -168,8 +168,7 @@ class Incarnation:
             await each.stop()
         tasks = [task for task in (self._committing, *self._fires) if task is not None]
         for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel_until_done(task)
         for client in (self._blocking_reads, self._blocking_bells):
             with contextlib.suppress(Exception):
                 await client.aclose()

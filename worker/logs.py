@@ -92,7 +92,8 @@ def configure(level: str, form: LogFormat, *, show_pid: bool = False, stream: IO
     logging.captureWarnings(True)
     if logging.getLogger().getEffectiveLevel() <= logging.DEBUG:
         # They talk about every selector event and would drown what DEBUG is switched on for.
-        logging.getLogger("asyncio").setLevel(logging.INFO)
+        for talkative in ("asyncio", "watchfiles"):
+            logging.getLogger(talkative).setLevel(logging.INFO)
 
 
 class RunLog:

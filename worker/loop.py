@@ -7,6 +7,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 logger = logging.getLogger("bgjobs.worker")
 
@@ -50,9 +51,7 @@ class Loop:
         """End the loop; may be called again."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await cancel_until_done(task)
 
     async def _run(self) -> None:
         failures = 0
@@ -75,3 +74,10 @@ class Loop:
                 self._nudged.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._nudged.wait(), wait * random.uniform(0.8, 1.2))
+
+
+async def cancel_until_done(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, again if need be: a library below it may take one cancellation for a lost connection."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.2)

@@ -23,7 +23,7 @@ _OVERDUE_SECONDS = 1.0
 class LeaveWatch:
     """The watch over one execution. It costs nothing until a step of it waits."""
 
-    __slots__ = ("_blocked_since", "_execution", "_loop", "_poll", "_progress", "_progress_at", "_scheduled")
+    __slots__ = ("_blocked_since", "_execution", "_looks", "_loop", "_poll", "_progress", "_progress_at", "_scheduled")
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
@@ -31,6 +31,7 @@ class LeaveWatch:
         self._scheduled = False
         self._poll: asyncio.TimerHandle | None = None
         self._progress: object = None
+        self._looks = 0
         self._progress_at = 0.0
         self._blocked_since: float | None = None
 
@@ -85,8 +86,9 @@ class LeaveWatch:
     def _out_of_patience(self, view: View) -> bool:
         """In doubt: whether nothing has moved for the grace period, or the function itself is blocked for long."""
         now = self._loop.time()
+        self._looks += 1
         if view.progress != self._progress:
-            self._progress, self._progress_at = view.progress, now
+            self._progress, self._progress_at, self._looks = view.progress, now, 0
         if view.root is not Verdict.BLOCKED:
             self._blocked_since = None
         elif self._blocked_since is None:
@@ -94,4 +96,5 @@ class LeaveWatch:
         services = self._execution.services
         if self._blocked_since is not None and now - self._blocked_since >= services.patience:
             return True
-        return now - self._progress_at >= services.grace
+        # Several looks, because a loop that was blocked for the whole period saw nothing move either.
+        return self._looks >= 3 and now - self._progress_at >= services.grace

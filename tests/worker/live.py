@@ -51,5 +51,8 @@ async def live(app: App, redis_url: str, namespace: str, **options: Any) -> Asyn
     await worker.start()
     task = asyncio.create_task(worker.run())
     async with AsyncClient(redis_url, namespace=namespace, app=app.id) as client:
-        yield (running := Live(worker, client, metrics, task))
-        await running.stop()
+        running = Live(worker, client, metrics, task)
+        try:
+            yield running
+        finally:
+            await running.stop()
