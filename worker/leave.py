@@ -106,7 +106,8 @@ def look(root: AnyTask, tasks: Collection[AnyTask], waits: Collection[AnyFuture]
         if verdict is Verdict.ACTIVE:
             moving.append(object())
         elif verdict is Verdict.IN_DOUBT:
-            moving.append((id(task), id(_waiter(task))))
+            # The objects themselves: the next future may well get the address of the last one.
+            moving.append((task, _waiter(task)))
     return View(verdict=overall, root=of_root, progress=tuple(moving))
 
 
