@@ -1,10 +1,12 @@
 """The world outside of the jobs, in one SQLite file that all processes share: what was done there, and what is broken.
 
-The stand-ins beside this file (payments, warehouse, mail ...) are written on it. `SHOP_JOURNAL` says where it is.
+The stand-ins beside this file (payments, warehouse, mail ...) are written on it. `SHOP_JOURNAL` says where it is, by
+default in the folder for temporary files.
 """
 
 import os
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -32,8 +34,7 @@ class Deed:
 @contextmanager
 def opened() -> Iterator[sqlite3.Connection]:
     """The file, in one transaction that no other process comes between."""
-    path = Path(os.environ.get("SHOP_JOURNAL", ".bgjobs/shop.sqlite"))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = Path(os.environ.get("SHOP_JOURNAL") or Path(tempfile.gettempdir(), "bgjobs-shop.sqlite"))
     with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as file:
         file.executescript(_TABLES)
         file.execute("BEGIN IMMEDIATE")
