@@ -181,7 +181,7 @@ class Checks:
         event_id, generated, resent = self._identity(id)
         if id is not None and not generated:
             # All invocations share one event name, so the function has to make the id its own.
-            event_id = f"{function}:{event_id}"
+            event_id = validation.event_id(f"{function}:{event_id}")
         return Outgoing(
             validation.INVOKE,
             event_id,

@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 
 from ..broker import ids
-from ..broker.codec import decode
+from ..broker.codec import as_msgpack, decode
 from ..broker.defaults import MAX_EVENT_BYTES, MAX_ID_LENGTH
 from ..broker.errors import BgjobsError
 from ..broker.model import IngestEvent, LeasedRun, Match
@@ -141,7 +141,7 @@ class Decider:
         ms, _, sequence = stream_id.partition("-")
         raw_id = fields.get(b"i")
         event_id = raw_id.decode() if raw_id else stream_id
-        data = fields.get(b"d", b"\xc0")
+        data = as_msgpack(fields.get(b"d", b""))
         if len(event_id) > MAX_ID_LENGTH:
             raise BadEntry(f"its id has {len(event_id)} characters, more than {MAX_ID_LENGTH}")
         if len(data) > MAX_EVENT_BYTES:

@@ -111,7 +111,7 @@ def parse_event(stream_id: bytes | None, fields: Mapping[bytes, bytes]) -> Event
         data = f"({error.what})"
     due = fields.get(b"t", b"")
     return EventInfo(
-        id=_text(fields.get(b"i", b"")),
+        id=_text(fields.get(b"i") or stream_id or b""),
         name=_text(fields.get(b"n", b"")),
         data=data,
         time=None if stream_id is None else moment(stream_id.partition(b"-")[0]),
@@ -139,7 +139,7 @@ def _search(
         page = (yield from reliably(patience, (verb, keys.events, start, end, "COUNT", _PAGE)))[0]
         for stream_id, flat in page:
             fields = _fields(flat)
-            if fields.get(b"i") == wanted and (name is None or _named(fields, name)):
+            if fields.get(b"i", stream_id) == wanted and (name is None or _named(fields, name)):
                 return parse_event(stream_id, fields)
         if len(page) < _PAGE:
             return None

@@ -28,8 +28,9 @@ def may_come(keys: Keys, patience: Patience, run: str) -> Talk[bool]:
     looked = 0
     while start is not None and looked < LOOK_AT:
         entries = (yield from reliably(patience, ("XRANGE", keys.events, start, "+", "COUNT", _PAGE)))[0]
-        for _, flat in entries:
-            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        for stream_id, flat in entries:
+            fields = dict(zip(flat[::2], flat[1::2], strict=False))
+            fields.setdefault(b"i", stream_id)
             if _makes(run, fields, functions):
                 return True
         looked += len(entries)

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgjobs.broker.codec import decode, encode
+from bgjobs.broker.codec import as_msgpack, decode, encode
 from bgjobs.broker.errors import NotSerialisable, Undecodable
 
 
@@ -168,6 +168,16 @@ def test_json_text_from_other_languages_is_read() -> None:
     assert decode(b'{"amount": 5, "tags": ["a"]}') == {"amount": 5, "tags": ["a"]}
     assert decode(b"[1, 2]") == [1, 2]
     assert decode(msgpack.packb(0x7B)) == 0x7B  # the byte of "{" alone is the number 123
+
+
+def test_stored_data_is_put_into_one_form() -> None:
+    """Scripts splice event data into other values, so JSON text must not stay as it is."""
+    assert as_msgpack(b'{"a": 1}') == encode({"a": 1})
+    assert as_msgpack(b"") == encode(None)
+    for packed in (encode({"a": 1}), encode(0x7B), encode(0x5B), encode("{")):
+        assert as_msgpack(packed) is packed
+    with pytest.raises(Undecodable):
+        as_msgpack(b"{broken")
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc1", b"{broken", b"\x92\x01", b"\x01\x02", b"[" * 100_000])
