@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from ..define.app import App
+from ..define.event import EventModel
 from ..define.function import FunctionDefinition
 from .isolation import IsolatedProcesses
 from .metrics import WorkerMetrics
@@ -24,6 +28,13 @@ def _load(definition: FunctionDefinition, metrics: WorkerMetrics, isolated: Isol
         backoff=definition.backoff,
         timeout=definition.timeout,
         isolation=isolated.function(isolation.memory) if isolation else None,
-        event_model=definition.event_model,
+        event_model=_event_model(definition),
         metrics=metrics.function(definition.app, definition.id),
     )
+
+
+def _event_model(definition: FunctionDefinition) -> Callable[[str], type[EventModel] | None]:
+    """By event name, asked for every run: most functions have no typed events, and few names."""
+    if all(trigger.model is None for trigger in definition.triggers):
+        return lambda name: None
+    return functools.lru_cache(maxsize=1_000)(definition.event_model)

@@ -9,13 +9,11 @@ import logging
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
-    """The place in the life of a run that a log line comes from."""
+class Where(NamedTuple):
+    """The place in the life of a run that a log line comes from. A tuple, because one is made for every run."""
 
     run: str
     function: str  # function key, "shop/process-order"
@@ -51,7 +49,7 @@ def in_step(step: str, attempt: int) -> Iterator[None]:
     if outer is None:
         yield
         return
-    token = _where.set(replace(outer, step=step, attempt=attempt))
+    token = _where.set(outer._replace(step=step, attempt=attempt))
     try:
         yield
     finally:
