@@ -22,12 +22,12 @@ T q:<app>:<queue>[:<function>]  zset: ready runs by score; while not empty
 T qs:<app>:<queue>[:<function>]  zset: ready runs that two workers died with; while not empty
 T qm:<app>  set: functions with a queue of their own; for good
 T wk  zset: incarnation -> lease expiry ms; until reaped
-T wi:<w>  hash: what an incarnation says of itself; seq, top; with the incarnation
+T wi:<w>  hash: what an incarnation says of itself; seq, ttl ms, top (charge at which its runs are taken back); with the incarnation
 T in:<w>  zset: its runs -> lease ms; with the incarnation
 T mb:<w>  list: its mail: cancels and outcomes; with the incarnation
 T bell:<queue>, T bell:@<w>  list: wake tokens; 60 s
 T dl  zset: timers: s|run|step, z|run, l|limiter, e|event key, c|run|g -> due ms; until fired
-T bad  zset: timers that erred -> when; until looked at
+T bad  zset: timers, r|run reaped and i|stream id ingested that erred, with the error -> when; until looked at
 T lc:<limiter>  set: runs that hold a slot; while held
 T bk:<limiters>  zset: parked runs with the same limiters; while parked
 T lb:<limiter>  zset: backlogs it holds -> score of the head; while held

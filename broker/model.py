@@ -41,14 +41,13 @@ _LETTERS = {
 _STATES = {letter: state for state, letter in _LETTERS.items()}
 
 #: Every transition a run may make: (from, to) -> the verbs that make it. A test drives the Lua against this table.
+#: "resolve" is an event, a signal or a child's end. Once a run was asked to stop, each verb of `LEAVING` ends it as cancelled.
 TRANSITIONS: Mapping[tuple[RunState | None, RunState], tuple[str, ...]] = {
-    (None, RunState.QUEUED): ("ingest", "invoke", "cron_fire", "replay"),
+    (None, RunState.QUEUED): ("ingest", "invoke", "cron_fire", "replay", "on_failure"),
     (None, RunState.RUNNING): ("ingest",),
-    (None, RunState.CANCELLED): ("ingest",),
     (RunState.QUEUED, RunState.RUNNING): ("lease",),
     (RunState.QUEUED, RunState.CANCELLED): ("cancel",),
-    (RunState.QUEUED, RunState.FAILED): ("reap",),
-    (RunState.RUNNING, RunState.QUEUED): ("give_back", "move", "reap", "suspend", "reconcile"),
+    (RunState.RUNNING, RunState.QUEUED): ("give_back", "move", "suspend", "reap", "reconcile", "delist"),
     (RunState.RUNNING, RunState.WAITING): ("suspend", "retry"),
     (RunState.RUNNING, RunState.COMPLETED): ("complete",),
     (RunState.RUNNING, RunState.FAILED): ("fail", "reap"),
@@ -57,6 +56,7 @@ TRANSITIONS: Mapping[tuple[RunState | None, RunState], tuple[str, ...]] = {
     (RunState.WAITING, RunState.CANCELLED): ("cancel",),
     (RunState.FAILED, RunState.QUEUED): ("replay",),
 }
+LEAVING = ("fail", "retry", "suspend", "give_back", "move", "reap", "reconcile", "delist")
 
 
 class PendKind(StrEnum):

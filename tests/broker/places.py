@@ -1,0 +1,103 @@
+"""What must hold after every call, whatever happened before: each run in one place, slots with those that hold them."""
+
+from collections import defaultdict
+from typing import Any
+
+from tests.broker.driver import Driver
+
+
+async def complaints(driver: Driver, limits: dict[str, int]) -> list[str]:
+    """All that is wrong with what is stored: empty, if every promise about places and slots is kept."""
+    stored = await driver.stored()
+    found: list[str] = []
+    runs = {name[2:]: value for name, value in stored.items() if name.startswith("r:")}
+    places = _places(stored)
+    for run, record in runs.items():
+        expected = _expected(run, record)
+        if sorted(places.get(run, [])) != expected:
+            found.append(f"{run} {_text(record)} is in {places.get(run, [])}, not in {expected}")
+        pending = [name for name in stored.get(f"s:{run}", {}) if name.startswith(b"p:")]
+        if int(record.get(b"np", 0)) != len(pending):
+            found.append(f"{run} counts {record.get(b'np')} pending steps, has {pending}")
+    found += [f"{run} is in {places[run]} without a record" for run in places.keys() - runs.keys()]
+    found += _slots(stored, runs, limits)
+    found += _backlogs(stored, limits)
+    found += [f"erred: {member}" for member, _ in stored.get("bad", [])]
+    return found
+
+
+def _places(stored: dict[str, Any]) -> dict[str, list[str]]:
+    places = defaultdict(list)
+    for name, value in stored.items():
+        kind = name.split(":")[0]
+        if kind in ("q", "qs", "bk", "in", "wt"):
+            for member, _ in value:
+                places[member.decode()].append(name)
+        elif kind == "done":
+            for member, _ in value:
+                places[member.decode()].append(kind)
+    return places
+
+
+def _expected(run: str, record: dict[bytes, bytes]) -> list[str]:
+    match record[b"s"]:
+        case b"q" if b"l" in record and b"h" not in record:
+            return [f"bk:{record[b'l'].decode()}"]
+        case b"q":
+            kind = "qs" if int(record.get(b"k", 0)) >= 2 else "q"
+            return [f"{kind}:{record[b'q'].decode()}"]
+        case b"r":
+            return [f"in:{record[b'w'].decode()}"]
+        case b"w":
+            return [f"wt:{record[b'f'].decode()}"]
+        case _:
+            return ["done"]
+
+
+def _slots(stored: dict[str, Any], runs: dict[str, Any], limits: dict[str, int]) -> list[str]:
+    holders = defaultdict(set)
+    found = []
+    for run, record in runs.items():
+        if b"h" in record:
+            if record[b"s"] not in (b"q", b"r"):
+                found.append(f"{run} {_text(record)} holds slots")
+            for ref in record[b"l"].decode().split():
+                holders[ref].add(run.encode())
+        elif record[b"s"] == b"r" and b"l" in record:
+            found.append(f"{run} {_text(record)} runs without its slots")
+    sets = {name[3:]: value for name, value in stored.items() if name.startswith("lc:")}
+    for ref in holders.keys() | sets.keys():
+        if holders[ref] != sets.get(ref, set()):
+            found.append(f"slots of {ref}: {sets.get(ref)}, by records {holders[ref]}")
+        if len(holders[ref]) > limits[ref.split(".")[0]]:
+            found.append(f"{len(holders[ref])} hold {ref}")
+    return found
+
+
+def _backlogs(stored: dict[str, Any], limits: dict[str, int]) -> list[str]:
+    heads = {name[3:]: value[0][1] for name, value in stored.items() if name.startswith("bk:")}
+    holder = {backlog.decode(): ref.decode() for backlog, ref in stored.get("bh", {}).items()}
+    held = {
+        backlog.decode(): (name[3:], score)
+        for name, value in stored.items()
+        if name.startswith("lb:")
+        for backlog, score in value
+    }
+    found = []
+    if (
+        held != {backlog: (holder.get(backlog), score) for backlog, score in heads.items()}
+        or holder.keys() != heads.keys()
+    ):
+        found.append(f"backlogs {heads}, held {held}, by {holder}")
+    timers = {member for member, _ in stored.get("dl", [])}
+    for ref in holder.values():
+        full = len(stored.get(f"lc:{ref}", ())) >= limits[ref.split(".")[0]]
+        if not full and f"l|{ref}".encode() not in timers:
+            found.append(f"{ref} has room, holds a backlog, and nothing will drain it")
+    return found
+
+
+def _text(record: dict[bytes, bytes]) -> str:
+    return " ".join(
+        f"{name.decode()}={value!r}" for name, value in record.items() if name in (b"s", b"w", b"h", b"l", b"k")
+    )
