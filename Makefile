@@ -27,15 +27,7 @@ test: $(ALL) ## all tests, against real servers (TESTS=tests/broker for some; BG
 	@$(BIN)/python -m pytest -n $(PROCESSES) --maxprocesses 4 $(TEST_FLAGS) $(TESTS)
 
 check: $(ALL) ## format, lint, types, imports, sizes, words, and deploy/ where promtool is installed
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/mypy tests/types
-	$(BIN)/mypy tests/types
-	$(BIN)/pyright
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m checks
-	@checks/deploy
+	@BIN=$(BIN) checks/all
 
 format: $(ALL) ## put every file into the form that `make check` wants
 	$(BIN)/ruff check --fix-only --quiet .
