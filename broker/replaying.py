@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import ids
-from .codec import encode
+from .codec import decode, encode
 from .conversation import Pause, Talk, reliably
 from .errors import InvalidEvent, NotFound, RunNotFound, Undecodable, UsageError
 from .event import FunctionRef
 from .inspect.dead_letters import DeadLetter, Filter, get_dead_letter, list_dead_letters
-from .inspect.payloads import decoded, read_payload
+from .inspect.payloads import read_payload
 from .inspect.result import find_run
 from .requests import Requests
 from .transitions import discard, replay
@@ -69,7 +69,7 @@ def _retry(
     packed = yield from read_payload(requests.keys, requests.patience(), letter.run_id)
     if packed is None:
         raise NotFound(f"The data of the run {letter.run_id} is gone.")
-    event, run = requests.invoke(function, _merged(decoded(packed), data), id=f"dead-letter:{letter.id}", delay=None)
+    event, run = requests.invoke(function, _merged(decode(packed), data), id=f"dead-letter:{letter.id}", delay=None)
     yield from requests.send(event, None)
     yield from requests.do(discard([letter.id]))
     return run
@@ -86,7 +86,7 @@ def _resend(
         raise InvalidEvent(f"Nothing is kept of the event of the dead letter {letter.id}.")
     if data is not None:
         try:
-            before = decoded(fields.get(b"d"))
+            before = decode(fields.get(b"d", b"\xc0"))
         except Undecodable:
             before = {}
         fields[b"d"] = encode(_merged(before, data), "data")
