@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ class LeaveWatch:
             self._poll.cancel()
             self._poll = None
 
-    def _look(self, interval: float = _FIRST_POLL_SECONDS) -> None:
+    def _look(self, interval: float = _FIRST_POLL_SECONDS, *, confirming: bool = False) -> None:
         self._scheduled = False
         self.stop()
         execution = self._execution
@@ -58,6 +59,12 @@ class LeaveWatch:
         assert execution.strands is not None
         view = execution.strands.look(waits)
         if view.verdict is Verdict.BLOCKED and execution.busy == 0:
+            if not confirming:
+                # A task may have ended a moment ago, and whoever waits for it not been told yet. After everything that
+                # is queued on the loop now, it would be seen about to run.
+                self._scheduled = True
+                self._loop.call_soon(functools.partial(self._look, interval, confirming=True))
+                return
             stay = self._worth_staying()
             if stay is None:
                 execution.leave()

@@ -203,6 +203,37 @@ def test_winner_of_a_race_goes_on_and_the_loser_is_ended(on_loop: Run) -> None:
     on_loop(scenario())
 
 
+def test_a_race_that_is_decided_already_does_not_leave_for_the_loser(on_loop: Run) -> None:
+    """The winner ends at once, the loser waits: between the two nobody may conclude that the function waits as well."""
+
+    async def first_completed(ctx: Any) -> str:
+        loser = asyncio.create_task(ctx.step.sleep("a", 60))
+        winner = asyncio.create_task(ctx.step.sleep("b", 60))
+        await asyncio.wait({loser, winner}, return_when=asyncio.FIRST_COMPLETED)
+        return "done"
+
+    async def gathered_error(ctx: Any) -> str:
+        async def ends() -> None:
+            await ctx.step.sleep("b", 60)
+            raise KeyError("beside a sleep")
+
+        try:
+            await asyncio.gather(ctx.step.sleep("a", 60), ends())
+        except KeyError:
+            return "done"
+        return ""
+
+    async def scenario() -> None:
+        for function in (first_completed, gathered_error):
+            for order in (("a", "b"), ("b", "a")):
+                run = run_of(checkpoints={order[1]: NOTHING}, pending={order[0]: ("s", 9_000_000)})
+                outcome = await Bench(function).execute(run)
+                if function is first_completed or order[1] == "b":
+                    assert isinstance(outcome, Completed)
+
+    on_loop(scenario())
+
+
 def test_a_registered_step_is_not_registered_again(on_loop: Run) -> None:
     async def scenario() -> None:
         bench = Bench(sequential)

@@ -153,8 +153,9 @@ def packed(value: Any, key: str) -> bytes:
 async def _with_timeout(body: Body, timeout: float | None) -> Any:
     if timeout is None:
         return await _call(body)
+    scope = asyncio.timeout(timeout)
     try:
-        async with asyncio.timeout(timeout) as scope:
+        async with scope:
             return await _call(body)
     except TimeoutError:
         if scope.expired():

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...broker.codec import encode
 from ...broker.operations import SUCCESS
+from ...broker.sent import events_sent
 from ...broker.validation import due
 from .arguments import step_event_id
 from .book import StepBook, opened
@@ -47,5 +48,6 @@ async def send_event(
             due_ms = execution.server_ms() + round(ahead * 1000)
         fields = execution.services.events.fields(event, data, id=event_id, due_ms=due_ms or None, key=partition)
         envelope = await book.store(key, SUCCESS + encode(event_id), [fields])
+        events_sent.add()
     sent: str = opened(key, envelope)
     return sent
