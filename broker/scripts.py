@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+_PACKAGE = __name__.rpartition(".")[0]
 _USES = re.compile(r"^-- uses:(.*)$", re.MULTILINE)
 
 
@@ -21,7 +22,7 @@ class Script:
 
 
 def _read(path: str) -> str:
-    return resources.files(__package__).joinpath("lua", path).read_text(encoding="utf-8")
+    return resources.files(_PACKAGE).joinpath("lua", path).read_text(encoding="utf-8")
 
 
 def _uses(text: str) -> list[str]:
@@ -61,5 +62,5 @@ def script(name: str) -> Script:
 @cache
 def names() -> tuple[str, ...]:
     """The names of all transitions."""
-    folder = resources.files(__package__).joinpath("lua")
+    folder = resources.files(_PACKAGE).joinpath("lua")
     return tuple(sorted(entry.name[:-4] for entry in folder.iterdir() if entry.name.endswith(".lua")))

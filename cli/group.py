@@ -38,10 +38,10 @@ class CommandGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*COMMANDS, *super().list_commands(ctx)})
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        place = COMMANDS.get(name)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = COMMANDS.get(cmd_name)
         if place is None:
-            return super().get_command(ctx, name)
+            return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(importlib.import_module(f".{place[0]}", __package__), place[1])
         return command
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -123,7 +122,7 @@ class Executor:
         context: Any = SyncContext(execution, ThreadBridge(execution, asyncio.get_running_loop()))
         in_context = contextvars.copy_context()
         in_context.run(strand_here.set, 0)
-        call: ThreadCall[Any] = ThreadCall(functools.partial(in_context.run, execution.function.call, context))
+        call: ThreadCall[Any] = ThreadCall(lambda: in_context.run(execution.function.call, context))
 
         def release(mode: Mode) -> None:
             # A cancelled or lost run is waited for: its thread can't be stopped, and takes up room as long as it lives.
