@@ -76,7 +76,7 @@ def list_dead_letters(
     end = "+" if before is None else f"({before}"
     if which.older_than is not None:
         time = (yield from reliably(patience, ("TIME",)))[0]
-        oldest = int((int(time[0]) - which.older_than) * 1000)
+        oldest = int(time[0]) * 1000 + int(time[1]) // 1000 - int(which.older_than * 1000)
         if before is None or oldest < int(before.partition("-")[0]):
             end = str(max(oldest, 0))
     found: list[DeadLetter] = []

@@ -163,7 +163,7 @@ def _queues(app: AppInfo, topic: str, alive: list[WorkerInfo], condition: Condit
         age = queue.oldest_seconds or 0.0
         if queue.ready and age > WAITED_LONG_SECONDS:
             running, room = sum(worker.running for worker in alive), sum(worker.capacity or 0 for worker in alive)
-            what = f"{queue.ready:,} runs are ready in {queue.name}, the first for {age:.0f} s; {running} of {room} run."
+            what = f"{queue.ready:,} are ready in {queue.name}, the first for {age:.0f} s; {running} run of {room}."
             yield _problem(topic, what, f"Start more workers for it: --queues {queue.name.split(':')[1]}.")
         if queue.suspects:
             what = f"{queue.suspects} runs in {queue.name} were in workers that died."
