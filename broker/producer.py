@@ -23,6 +23,7 @@ from .keys import Keys
 from .outgoing import Outgoing
 from .patience import Patience
 from .receipt import BulkReceipt, Receipt
+from .sent import events_sent
 
 _CLOCK_TRUSTED_SECONDS = 60.0
 
@@ -130,6 +131,7 @@ class Producer:
             if len(missing) == len(good):
                 raise error from error.__cause__
             errors.update((place, error) for place, _ in missing)
+        events_sent.add(sum(stream_id is not None for stream_id in stream_ids))
         return BulkReceipt(
             names=["" if isinstance(event, BgjobsError) else event.name for event in events],
             event_ids=["" if isinstance(event, BgjobsError) else event.event_id for event in events],
@@ -198,6 +200,7 @@ class Producer:
         return event.at_ms
 
     def _receipt(self, event: Outgoing, stream_id: bytes, durability: str) -> Receipt:
+        events_sent.add()
         return Receipt(
             event_id=event.event_id,
             name=event.name,

@@ -189,7 +189,7 @@ class _Process:
         self.attempts += 1
         watch = asyncio.ensure_future(self._watch(memory)) if memory else None
         talk = asyncio.ensure_future(self._talk(execution, memory))
-        both = [task for task in (watch, talk) if task is not None]
+        both: list[asyncio.Task[Any]] = [task for task in (watch, talk) if task is not None]
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if watch is not None and watch.done():

@@ -1,7 +1,7 @@
 """What a worker counts. The names are final; labels only ever take values from bounded sets.
 
 The hot path adds to plain Python numbers on the event loop (about 0.1 us each); prometheus-client is only asked to
-present them. Everything here is called on the event loop, except `count_sent` and `redis_error`.
+present them. Everything here is called on the event loop, except `redis_error`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from ..broker.sent import events_sent
 from .metric_names import BUCKETS, COUNTERS, GAUGES, HISTOGRAMS
 
 Labels = tuple[str, ...]
@@ -83,6 +84,7 @@ class WorkerMetrics:
         self._live_gauges: dict[tuple[str, Labels], Callable[[], float]] = {}
         self._plain = {name: Histogram(BUCKETS[name]) for name, spec in HISTOGRAMS.items() if not spec.labels}
         self._lock = threading.Lock()
+        self._sent_before = events_sent.count
         self.registry.register(self)
 
     def function(self, app: str, function: str) -> FunctionMetrics:
@@ -98,11 +100,6 @@ class WorkerMetrics:
         if amount:
             key = (name, labels)
             self._counters[key] = self._counters.get(key, 0) + amount
-
-    def count_sent(self, amount: int = 1) -> None:
-        """Events were sent from this process; safe from any thread."""
-        with self._lock:
-            self.count("bgjobs_events_sent_total", amount)
 
     def ingested(self, app: str, events: int, duplicates: int) -> None:
         """One ingest call took `events` from the stream, `duplicates` of which were known already."""
@@ -147,7 +144,7 @@ class WorkerMetrics:
     def collect(self) -> Iterable[Metric]:
         """All families, for prometheus-client. Called from another thread than counts: it copies before it walks."""
         functions = list(self._functions.items())
-        counters = list(self._counters.items())
+        counters = [*self._counters.items(), (("bgjobs_events_sent_total", ()), events_sent.count - self._sent_before)]
         gauges = list(self._gauges.items())
         gauges += [(key, read()) for key, read in list(self._live_gauges.items())]
         for name, spec in COUNTERS.items():

@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from bgjobs.broker.errors import ConfigurationError
+from bgjobs.broker.sent import events_sent
 from bgjobs.worker.metric_names import BUCKETS, COUNTERS, GAUGES, HISTOGRAMS
 from bgjobs.worker.metric_report import ReportReader, ReportWriter, SampleKey
 from bgjobs.worker.metrics import WorkerMetrics
@@ -38,7 +39,7 @@ def busy() -> WorkerMetrics:
     function.run_finished("completed", 0.2)
     function.run_finished("failed", 700.0)
     function.step_attempt("ok", 0.05)
-    metrics.count_sent(3)
+    events_sent.add(3)
     metrics.ingested("shop", 5, 2)
     metrics.committed(0.003, 17)
     metrics.fenced()

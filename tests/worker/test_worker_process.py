@@ -181,7 +181,8 @@ def test_the_numbers_of_all_processes_are_one_sum(start_worker: StartWorker, cli
     settled(lambda: worker.metric("bgjobs_runs_started_total", **labels), 20)
     settled(lambda: worker.metric("bgjobs_run_duration_seconds_count", **labels), 20)
     settled(lambda: worker.metric("bgjobs_run_queue_seconds_count", **labels), 20)
-    settled(lambda: worker.metric("bgjobs_events_ingested_total", app="plain"), 20)
+    settled(lambda: worker.metric("bgjobs_events_ingested_total", app="plain"), 40)
+    settled(lambda: worker.metric("bgjobs_events_sent_total"), 20)  # each run sent one, to nobody
     os.kill(worker.children()[0], signal.SIGKILL)
     until(lambda: worker.text().count(" is ready") >= 3, timeout=20)
     settled(lambda: worker.metric("bgjobs_runs_finished_total", **labels, outcome="completed"), 20)

@@ -20,6 +20,7 @@ def note(path: str, text: str) -> None:
 
 @app.function("quick", on="quick")
 async def quick(ctx: Context[Any]) -> int:
+    await ctx.step.send_event("tell", "nobody/listens")
     return os.getpid()
 
 
