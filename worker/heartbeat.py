@@ -15,9 +15,6 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
-from ..broker.broker import SyncBroker
-from ..broker.connection import Endpoint
-from ..broker.transitions.lease import beat
 from .metrics import WorkerMetrics
 
 logger = logging.getLogger("bgjobs.worker.heartbeat")
@@ -142,26 +139,3 @@ class Heartbeat:
             self._on_lost(why)
         except Exception:
             logger.exception("could not act on the lost lease")
-
-
-def lease_beat(endpoint: Endpoint, namespace: str, incarnation: str, *, lease_ttl: float) -> Callable[[], bool]:
-    """One beat of an incarnation, for `Heartbeat`, on a connection that nothing else uses.
-
-    Args:
-        endpoint, namespace: where.
-        incarnation: whose lease.
-        lease_ttl: seconds the lease is good for; every worker of a namespace should have the same.
-
-    Returns:
-        A function that answers False if the incarnation is gone, and raises redis-py's errors.
-    """
-    # A beat that takes as long as the pause between two can't be waited for: the lease needs the next try.
-    interval = lease_ttl / 3
-    broker = SyncBroker(endpoint, namespace, timeout=min(5.0, interval))
-    call = beat(incarnation, ttl_ms=int(lease_ttl * 1000), interval_ms=int(interval * 1000))
-
-    def send() -> bool:
-        kept, _, _ = broker.do(call)
-        return kept
-
-    return send

@@ -12,8 +12,8 @@ import redis
 
 from bgjobs.broker.broker import SyncBroker
 from bgjobs.broker.connection import Endpoint
-from bgjobs.broker.transitions.lease import delist, enlist
-from bgjobs.worker.heartbeat import Heartbeat, LeaseLoss, lease_beat
+from bgjobs.broker.transitions.lease import beat, delist, enlist
+from bgjobs.worker.heartbeat import Heartbeat, LeaseLoss
 from bgjobs.worker.metrics import WorkerMetrics
 from tests.servers import ServerFactory
 from tests.waiting import until
@@ -30,16 +30,21 @@ class Worker:
         self.broker = SyncBroker(self.endpoint, namespace)
         self.losses: queue.SimpleQueue[LeaseLoss] = queue.SimpleQueue()
         self.metrics = WorkerMetrics()
+        self.beats = SyncBroker(self.endpoint, namespace, timeout=ttl / 4)
+        self.call = beat("w1", ttl_ms=int(ttl * 1000), interval_ms=int(ttl * 1000 / 3))
         before = time.monotonic()
         self.broker.do(enlist("w1", ttl_ms=int(ttl * 1000), info={"pid": "1"}))
         self.heartbeat = Heartbeat(
-            lease_beat(self.endpoint, namespace, "w1", lease_ttl=ttl),
+            self.beat,
             lease_ttl=ttl,
             on_lost=self.losses.put,
             leased_at=before,
             metrics=self.metrics,
         )
         self.heartbeat.start()
+
+    def beat(self) -> bool:
+        return self.beats.do(self.call)[0]
 
     def expiry(self) -> float | None:
         score = self.broker.client.zscore(f"bgjobs:{{{self.namespace}:00}}:wk", "w1")

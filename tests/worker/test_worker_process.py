@@ -85,6 +85,27 @@ def test_a_loop_that_stays_blocked_ends_its_process_and_the_run_goes_elsewhere(
     assert client.run(run).crashes >= 1
 
 
+def test_a_worker_that_slept_through_its_lease_changes_nothing(
+    start_worker: StartWorker, client: Client, tmp_path: Path
+) -> None:
+    """R17, R19: what a paused process does afterwards is refused; then it begins again as a new incarnation."""
+    file = tmp_path / "notes"
+    first = start_worker(TARGET, lease_ttl="1s").wait_until_ready()
+    run = send(client, "stepwise", file=str(file), steps=30)
+    until(lambda: len(lines(file)) >= 3)
+    paused = first.children()[0]
+    os.kill(paused, signal.SIGSTOP)
+    second = start_worker(TARGET, lease_ttl="1s").wait_until_ready()
+    assert client.result(run, timeout=30) in second.children()
+    os.kill(paused, signal.SIGCONT)
+    until(lambda: first.said("the lease of this worker expired") or first.said("giving up the runs"), timeout=20)
+    assert second.stop() == 0
+    assert client.result(send(client, "quick"), timeout=20) == paused
+    bodies = [int(line.split()[1]) for line in lines(file)]
+    assert sorted(set(bodies)) == list(range(30))
+    assert len(bodies) <= 31
+
+
 def test_a_thread_that_never_ends_does_not_keep_the_process(
     start_worker: StartWorker, client: Client, tmp_path: Path
 ) -> None:
