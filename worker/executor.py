@@ -13,7 +13,7 @@ from ..broker import operations
 from ..broker.model import LeasedRun, Resolution, Status
 from .context import Context
 from .execution import Execution
-from .failure import describe
+from .failure import FailedElsewhere, describe
 from .log_context import Where, enter
 from .outcome import (
     Cancelled,
@@ -277,7 +277,7 @@ class Executor:
 
 
 def _shown(outcome: Failed | Retried) -> BaseException:
-    return outcome.exception if outcome.exception is not None else RuntimeError(outcome.failure.text)
+    return outcome.exception if outcome.exception is not None else FailedElsewhere(outcome.failure)
 
 
 def _cancel(task: asyncio.Task[Any]) -> None:

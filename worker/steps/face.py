@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
 
 from ...broker.defaults import WAIT_TIMEOUT_SECONDS
 from ...broker.durations import Duration, Moment
 from ...broker.event import FunctionRef, TypedEvent
 from ...define.event import Event, EventModel
+from ...define.function import Function
 from ...define.policies import Backoff
 from ..errors import NotInStep
 from ..restore import restorer_of
@@ -117,6 +118,39 @@ class Steps:
         """Wait for `app.signal(name, data)`: its data, or None if the time was over."""
         book = self._execution.book
         return await wait.wait_for_signal(book, _strand(), id, signal_name(name), length(timeout, "timeout="))
+
+    @overload
+    async def invoke(
+        self,
+        id: str,
+        function: Function[..., Coroutine[Any, Any, T]],
+        data: Any = None,
+        *,
+        timeout: Duration | None = None,
+        on_parent_end: Literal["cancel", "leave"] = "cancel",
+    ) -> T: ...
+
+    @overload
+    async def invoke(
+        self,
+        id: str,
+        function: Function[..., T],
+        data: Any = None,
+        *,
+        timeout: Duration | None = None,
+        on_parent_end: Literal["cancel", "leave"] = "cancel",
+    ) -> T: ...
+
+    @overload
+    async def invoke(
+        self,
+        id: str,
+        function: str,
+        data: Any = None,
+        *,
+        timeout: Duration | None = None,
+        on_parent_end: Literal["cancel", "leave"] = "cancel",
+    ) -> Any: ...
 
     async def invoke(
         self,

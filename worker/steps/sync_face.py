@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextvars
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from ...broker.defaults import WAIT_TIMEOUT_SECONDS
 from ...broker.durations import Duration, Moment
 from ...broker.event import FunctionRef, TypedEvent
 from ...define.event import Event, EventModel
+from ...define.function import Function
 from ...define.policies import Backoff
 from ..errors import ForeignThread, NotParallel, StepMisuse
 from ..restore import restorer_of
@@ -113,6 +114,39 @@ class SyncSteps:
     def wait_for_signal(self, id: str, name: str, *, timeout: Duration = WAIT_TIMEOUT_SECONDS) -> Any | None:
         """See `Steps.wait_for_signal`."""
         return self._bridge.call("wait_for_signal", self._strand(), id, signal_name(name), length(timeout, "timeout="))
+
+    @overload
+    def invoke(
+        self,
+        id: str,
+        function: Function[..., Coroutine[Any, Any, T]],
+        data: Any = None,
+        *,
+        timeout: Duration | None = None,
+        on_parent_end: Literal["cancel", "leave"] = "cancel",
+    ) -> T: ...
+
+    @overload
+    def invoke(
+        self,
+        id: str,
+        function: Function[..., T],
+        data: Any = None,
+        *,
+        timeout: Duration | None = None,
+        on_parent_end: Literal["cancel", "leave"] = "cancel",
+    ) -> T: ...
+
+    @overload
+    def invoke(
+        self,
+        id: str,
+        function: str,
+        data: Any = None,
+        *,
+        timeout: Duration | None = None,
+        on_parent_end: Literal["cancel", "leave"] = "cancel",
+    ) -> Any: ...
 
     def invoke(
         self,
