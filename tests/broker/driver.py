@@ -1,4 +1,4 @@
-"""Drives the transitions on a real server in a few lines: send, ingest, lease, complete; time is moved, never waited for.
+"""Drives the transitions on a real server in a few lines: send, ingest, lease, complete; time is moved, not waited for.
 
 It decides matches and filters in the plainest way, so that what is tested is what the scripts do with them.
 """
@@ -195,7 +195,7 @@ class Driver:
         )
         return await self.broker.do(call)
 
-    async def ingest(self, verdict: Callable[[str, str], bool] = lambda member, filter: True) -> list[IngestReply]:
+    async def ingest(self, verdict: Callable[[str, str], bool] = lambda member, text: True) -> list[IngestReply]:
         """Read all that is new and ingest it to the end, as a worker does. `verdict` decides (member, filter)."""
         replies = []
         while events := await self.read():

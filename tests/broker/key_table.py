@@ -19,8 +19,7 @@ def rows() -> list[tuple[re.Pattern[str], str, str]]:
         if row is None:
             continue
         names, kind, lifetime = row.groups()
-        for name in names.split(", T "):
-            found.append((_pattern(name), kind, lifetime))
+        found += [(_pattern(name), kind, lifetime) for name in names.split(", T ")]
     return found
 
 
@@ -50,6 +49,9 @@ async def left_over(broker: Broker) -> list[str]:
         name = key.decode().removeprefix(broker.keys.prefix)
         lifetimes = [lifetime for pattern, _, lifetime in table if pattern.fullmatch(name)]
         leaves = await broker.client.pttl(key) > 0
-        if not leaves and not any(lifetime.startswith(_STAYS) for lifetime in lifetimes) and name not in ("ev", "wk"):
+        # A stream of which everything was trimmed stays, empty, as a key.
+        empty = name == "dq" and await broker.client.xlen(key) == 0
+        stays = any(lifetime.startswith(_STAYS) for lifetime in lifetimes) or name in ("ev", "wk")
+        if not leaves and not stays and not empty:
             found.append(name)
     return found

@@ -19,7 +19,7 @@ async def ready(driver: Driver) -> int:
 
 
 async def order(driver: Driver, *, workers: int = 100) -> list[str]:
-    """Lease and complete one after the other until nothing is left; answers the functions in the order of their starts."""
+    """Lease and complete one after the other until nothing is left; answers the functions in their order."""
     started = []
     for _ in range(workers):
         leased = await driver.lease("w1", 1)

@@ -1,4 +1,4 @@
-"""Random walks over all that may happen to runs with limiters; after each step every promise about places is checked."""
+"""Random walks over all that may happen to runs with limiters; after each step every promise on places is checked."""
 
 import random
 

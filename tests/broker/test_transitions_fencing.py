@@ -20,9 +20,9 @@ OPERATIONS: dict[str, Callable[[LeasedRun], Operation]] = {
     "move": op.move,
     "cancelled": op.cancelled,
     "checkpoint": lambda run: op.checkpoint(run, "a:0", NOTHING, [["n", "x", "i", "1", "d", b"\xc0"]]),
-    "pend": lambda run: op.pend(run, "b:0", PendKind.SLEEP, delay_ms=10),
-    "back off": lambda run: op.pend(run, "b:0", PendKind.RETRY, delay_ms=10, spec=[NO_ERROR, 1]),
-    "wait": lambda run: op.pend(run, "b:0", PendKind.EVENT, delay_ms=10, spec=op.wait_spec("paid", "", "")),
+    "pend": lambda run: op.pend(run, "b:0", PendKind.SLEEP, delay_ms=60_000),
+    "back off": lambda run: op.pend(run, "b:0", PendKind.RETRY, delay_ms=60_000, spec=[NO_ERROR, 1]),
+    "wait": lambda run: op.pend(run, "b:0", PendKind.EVENT, delay_ms=60_000, spec=op.wait_spec("paid", "", "")),
     "suspend": lambda run: op.suspend(run, ["b:0"]),
     "progress": lambda run: op.progress(run, 50, "half"),
 }
@@ -135,7 +135,7 @@ async def test_later_checkpoints_of_a_run_that_was_asked_to_stop_are_kept(driver
     run = await driver.start()
     await driver.broker.do(cancel([run.id]))
     assert (await driver.apply("w1", op.checkpoint(run, "a:0", NOTHING))).status is Status.CANCEL
-    pend = op.pend(run, "b:0", PendKind.SLEEP, delay_ms=10)
+    pend = op.pend(run, "b:0", PendKind.SLEEP, delay_ms=60_000)
     assert (await driver.apply("w1", pend)).status is Status.CANCEL
     steps = await driver.steps(run.id)
     assert "c:a:0" in steps

@@ -81,10 +81,10 @@ async def test_an_event_with_many_waits_is_done_in_several_calls(driver: Driver)
     await driver.ingest()
     for number, run in enumerate(await driver.lease("w1", 330)):
         runs.append(run)
-        filter = ("", "yes", "no")[number % 3]
-        await driver.pump("w1", wait(run, name="go", path="order", value="7", filter=filter), op.suspend(run, ["e:0"]))
+        text = ("", "yes", "no")[number % 3]
+        await driver.pump("w1", wait(run, name="go", path="order", value="7", filter=text), op.suspend(run, ["e:0"]))
     event_id = await driver.send("go", {"order": 7})
-    replies = await driver.ingest(lambda member, filter: filter == "yes")
+    replies = await driver.ingest(lambda member, text: text == "yes")
     assert len(replies) > 3
     assert sum(reply.created for reply in replies) == 1
     found = await outcomes(driver, *runs)
@@ -180,7 +180,7 @@ async def test_an_event_wakes_only_whom_it_concerns(driver: Driver) -> None:
 
 
 async def test_waits_and_events_at_the_same_time(driver: Driver) -> None:
-    """R26: 40 runs register while their events are ingested by an ingester that knows old versions: none waits for ever."""
+    """R26: 40 runs register while their events are ingested with old versions: none waits for ever."""
     for _ in range(40):
         await driver.send()
     await driver.ingest()
