@@ -38,7 +38,15 @@ _parse_async_url: Callable[[str], dict[str, Any]] = cast("Any", redis.asyncio.co
 _SECRET_OPTIONS = frozenset({"password", "ssl_password", "ssl_keyfile"})
 #: Options of a URL that would break an assumption made here.
 _OURS = frozenset(
-    {"decode_responses", "encoding", "encoding_errors", "legacy_responses", "protocol", "retry_on_timeout"}
+    {
+        "decode_responses",
+        "encoding",
+        "encoding_errors",
+        "legacy_responses",
+        "max_connections",
+        "protocol",
+        "retry_on_timeout",
+    }
 )
 _UNBOUNDED = 2**31
 
@@ -96,11 +104,12 @@ def _arranged(options: dict[str, Any], timeout: float | None) -> dict[str, Any]:
     for name in _OURS:
         options.pop(name, None)
     options.setdefault("socket_connect_timeout", CONNECT_TIMEOUT_SECONDS)
-    options.setdefault("max_connections", _UNBOUNDED)
     if "path" not in options:
         options.setdefault("socket_keepalive", True)
     return options | {
         "socket_timeout": timeout,
+        # Threads bound it. At redis-py's limit of 100 the next command would fail instead of waiting.
+        "max_connections": _UNBOUNDED,
         "protocol": 2,
         "decode_responses": False,
         "health_check_interval": 0,
