@@ -19,6 +19,8 @@ import click
 
 from .options import shared_option
 
+_LAST_AT_LEAST = 20  # characters of the last column, which alone may be folded
+
 _STATE_COLOURS: Mapping[str, dict[str, Any]] = {
     "pending": {"dim": True},
     "queued": {"fg": "cyan"},
@@ -121,8 +123,12 @@ def block(text: str) -> None:
         click.echo(f"  {each}")
 
 
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(click.unstyle(cell)) for cell in column) for column in zip(columns, *rows, strict=True)]
+
+
 def _align(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(click.unstyle(cell)) for cell in column) for column in zip(columns, *rows, strict=True)]
+    widths = _widths(columns, rows)
     for row in ([click.style(name.upper(), bold=True) if name else "" for name in columns], *rows):
         cells = [cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
         click.echo("  ".join(cells).rstrip())
@@ -136,11 +142,15 @@ def _draw_richly(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
         from rich.text import Text
     except ImportError:
         return False
+    console = Console(highlight=False)
+    *fixed, last = (width + 3 for width in _widths(columns, rows))
+    if sum(fixed) + min(last, _LAST_AT_LEAST) > console.width:
+        return False  # it would break words and ids: lines that the terminal wraps read better
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for number, name in enumerate(columns):
-        # What stands first names the thing: it is never cut, so that it can be copied whole.
-        drawn.add_column(name, no_wrap=number == 0, overflow="fold")
+    for name in columns[:-1]:
+        drawn.add_column(name, no_wrap=True)
+    drawn.add_column(columns[-1], overflow="fold")
     for row in rows:
         drawn.add_row(*(Text.from_ansi(cell) for cell in row))
-    Console(highlight=False).print(drawn)
+    console.print(drawn)
     return True

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.cli.conftest import Shell
@@ -108,3 +110,31 @@ def test_empty_lists_say_what_to_do_without_disturbing_a_pipe(bgjobs: Shell) -> 
         answer = bgjobs(*words)
         assert answer.out == ""
         assert "Start a worker: bgjobs worker" in answer.err or "Start one: bgjobs worker" in answer.err
+
+
+def on_terminal(*words: str, columns: int, **environ: str) -> str:
+    """What a command prints on a terminal of that width."""
+    screen, inner = os.openpty()
+    done = subprocess.Popen(
+        [COMMAND, *words], env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm", **environ}, stdout=inner
+    )
+    os.close(inner)
+    seen = b""
+    with suppress(OSError):  # Linux says so when the other end is closed
+        while chunk := os.read(screen, 65_536):
+            seen += chunk
+    os.close(screen)
+    assert done.wait(timeout=60) == 0
+    return click.unstyle(seen.decode())
+
+
+def test_a_terminal_gets_a_drawn_table_if_it_is_wide_enough(redis_url: str, namespace: str, bgjobs: Shell) -> None:
+    """The id can be copied whole in either case."""
+    words = ("events", "list", "--redis", redis_url, "--namespace", namespace)
+    sent = bgjobs("send", "order/created", "--json").json["event_id"]
+    wide = on_terminal(*words, columns=160)
+    assert "───" in wide
+    assert sent in wide
+    narrow = on_terminal(*words, columns=50)
+    assert "───" not in narrow
+    assert sent in narrow
