@@ -43,6 +43,7 @@ class View:
 class _Examination:
     tasks: Collection[AnyTask]
     waits: Collection[AnyFuture]
+    thorough: bool  # look for time limits too
     verdicts: dict[AnyTask, Verdict] = field(default_factory=dict)
     reached: set[AnyTask] = field(default_factory=set)
 
@@ -61,7 +62,7 @@ class _Examination:
         if waiter is None or waiter.done():
             return Verdict.ACTIVE
         verdict = self._waiter(task, waiter)
-        if verdict is Verdict.BLOCKED and _below_timeout(task):
+        if self.thorough and verdict is Verdict.BLOCKED and _below_timeout(task):
             return Verdict.IN_DOUBT
         return verdict
 
@@ -86,15 +87,16 @@ class _Examination:
         return Verdict.IN_DOUBT
 
 
-def look(root: AnyTask, tasks: Collection[AnyTask], waits: Collection[AnyFuture]) -> View:
+def look(root: AnyTask, tasks: Collection[AnyTask], waits: Collection[AnyFuture], *, thorough: bool = True) -> View:
     """See what the tasks of a run are doing.
 
     Args:
         root: the task that the function itself runs in.
         tasks: the tasks that the run has created.
         waits: the futures of its pending steps.
+        thorough: see also which tasks are below an `asyncio.timeout`, which costs most of the time that a look takes.
     """
-    examination = _Examination(tasks, waits)
+    examination = _Examination(tasks, waits, thorough)
     of_root = examination.task(root)
     overall = of_root
     moving: list[object] = []
@@ -132,7 +134,7 @@ def unwind(
         owned: whether a task has used a step.
         exception: makes the exception; a new one for each await point.
     """
-    examination = _Examination(tasks, waits)
+    examination = _Examination(tasks, waits, thorough=False)
     examination.task(root)
     reached = set(examination.reached)
     current = asyncio.current_task()
@@ -215,6 +217,8 @@ def _in_task_group(task: AnyTask) -> bool:
     return innermost is not None and innermost.f_code in _GROUP_CODES
 
 
+#: Our own coroutines, below and above the user's.
+_OWN = __file__.rpartition("leave")[0]
 _ASYNCIO = asyncio_tasks.__file__.rpartition("tasks")[0]
 
 
@@ -235,8 +239,12 @@ def _frame(coroutine: Any) -> Any:
 def _below_timeout(task: AnyTask) -> bool:
     # An `async with` in progress keeps its exit method on the frame's stack, which only the garbage collector can see.
     for coroutine in _chain(task):
+        if _frame(coroutine).f_code.co_filename.startswith(_OWN):
+            continue
         for referent in gc.get_referents(coroutine):
-            scope = referent.__self__ if isinstance(referent, MethodType) else referent
-            if isinstance(scope, asyncio.Timeout) and scope._timeout_handler is not None:  # type: ignore[attr-defined]
+            kind = type(referent)
+            if kind is MethodType:
+                referent, kind = referent.__self__, type(referent.__self__)  # noqa: PLW2901
+            if kind is asyncio.Timeout and referent._timeout_handler is not None:
                 return True
     return False

@@ -21,7 +21,7 @@ class Strands(Protocol):
     owners: set[Hashable]
     """Strands that have used a step."""
 
-    def look(self, waits: Collection[AnyFuture]) -> View:
+    def look(self, waits: Collection[AnyFuture], *, thorough: bool) -> View:
         """What the strands are doing, given the futures that only the outside resolves."""
         ...
 
@@ -51,9 +51,9 @@ class TaskStrands:
             self._tasks = {each for each in self._tasks if not each.done()}
             self._prune_at = max(_PRUNE_AT, 2 * len(self._tasks))
 
-    def look(self, waits: Collection[AnyFuture]) -> View:
+    def look(self, waits: Collection[AnyFuture], *, thorough: bool) -> View:
         self._tasks = {task for task in self._tasks if not task.done()}
-        return look(self.root, self._tasks, waits)
+        return look(self.root, self._tasks, waits, thorough=thorough)
 
     def unwind(self, waits: Collection[AnyFuture], exception: Callable[[], BaseException]) -> None:
         unwind(self.root, self._tasks, waits, self.owners.__contains__, exception)
@@ -99,7 +99,7 @@ class ThreadStrands:
         if fork not in self._forks.values():
             self._active.add(fork[0])
 
-    def look(self, waits: Collection[AnyFuture]) -> View:
+    def look(self, waits: Collection[AnyFuture], *, thorough: bool) -> View:
         # A strand waits for at most one future, so as many unresolved ones as strands means that all wait.
         waiting = sum(1 for future in waits if not future.done())
         verdict = Verdict.BLOCKED if waiting >= len(self._active) else Verdict.ACTIVE

@@ -57,7 +57,7 @@ class LeaveWatch:
             self._blocked_since = None
             return
         assert execution.strands is not None
-        view = execution.strands.look(waits)
+        view = execution.strands.look(waits, thorough=confirming)
         if view.verdict is Verdict.BLOCKED and execution.busy == 0:
             if not confirming:
                 # A task may have ended a moment ago, and whoever waits for it not been told yet. After everything that
