@@ -20,15 +20,22 @@ class Host:
     """From a lease to the end of the execution."""
 
     def __init__(
-        self, executor: Executor, fetch_steps: Callable[[LeasedRun], Awaitable[None]], forgo: Callable[[], None]
+        self,
+        executor: Executor,
+        fetch_steps: Callable[[LeasedRun], Awaitable[None]],
+        *,
+        forgo: Callable[[], None],
+        suspect_ended: Callable[[], None],
     ) -> None:
         """
         Args:
             executor: executes attempts.
             fetch_steps: reads the checkpoints of a run that were too many for the reply.
             forgo: told that a run has ended here without an operation that would have freed its slot.
+            suspect_ended: told that a run which workers died with has ended here, so that the next may come.
         """
         self._forgo = forgo
+        self._suspect_ended = suspect_ended
         self._executor = executor
         self._fetch_steps = fetch_steps
         self._here: dict[asyncio.Task[None], LeasedRun] = {}
@@ -78,6 +85,7 @@ class Host:
         run = self._here.pop(task)
         if run.crashes >= SUSPECT:
             self._suspects -= 1
+            self._suspect_ended()
         self.finished += 1
         if not task.cancelled() and (error := task.exception()) is not None:
             # Its lease stays until it is settled: then the run goes back.

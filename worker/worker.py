@@ -222,7 +222,12 @@ class Worker:
             invocations=self._invocations,
             events=StepEvents(),
         )
-        return Host(Executor(self._functions, services, self._threads), self.broker.read_steps, committer.forgo)
+        return Host(
+            Executor(self._functions, services, self._threads),
+            self.broker.read_steps,
+            forgo=committer.forgo,
+            suspect_ended=committer.ask,
+        )
 
     def _on_lost(self, why: LeaseLoss) -> None:
         logger.warning("this worker lost its lease (%s); it begins again when its old tasks have ended", why.value)

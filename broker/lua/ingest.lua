@@ -6,11 +6,13 @@
 --   names: [name, registry version, wait version]; functions: [function key, queue, priority ms, 1 if its own queue, kind,
 --   1 if this worker may lease it]
 --   events: [stream id, name index, event id, event key, claim, score, data, matches, buckets, envelope, verdicts, due, fields,
---   bad, partition key]; a match is [function index, run id, limiters]; claim: "" or the beginning of a generated id
+--   bad, partition key, reached, until]; a match is [function index, run id, limiters]; claim: "" or the beginning of a generated id
+--     reached, until: of an event with more runs than one call makes, the function keys up to which they were made before,
+--     and are made by this call ("": all); its matches are in the order of their function keys (R7)
 -- replies: {stale event indexes, leased (flat: event, match, g), candidates (flat: event, member, filter),
---   {now, duplicates, created, refused, more}}
+--   {now, duplicates, created, refused, more}, unfinished (flat: event, reached)}
 --   an event that is in none of these lists and not acknowledged erred: it is delivered again, in the end alone (R11)
--- uses: grow guard batch bells claims ingested stream lease
+-- uses: grow guard batch bells claims ingested portions stream lease
 local call = cmsgpack.unpack(ARGV[2])
 local may_lease = call.cap > 0 and Lease.allowed(call.w, call.seq)
 local lease = { room = may_lease and call.cap or 0, w = call.w, granted = {}, empty = {} }
@@ -18,15 +20,21 @@ local context = Ingested.context(call, lease)
 
 local fresh = Ingested.fresh(call)
 local seen = Claims.seen(call)
+local reached = Portions.under_way(call)
 local acknowledged = {}
-local function done(event) acknowledged[#acknowledged + 1] = event[1] end
+local function done(event)
+  acknowledged[#acknowledged + 1] = event[1]
+  if reached[event[1]] then Portions.forget(call.app, event[1]) end
+end
 
 for index, event in ipairs(call.events) do
   if not fresh[event[2]] then
     context.stale[#context.stale + 1] = int(index - 1)
-  elseif seen[index] then
+  elseif seen[index] and not reached[event[1]] then
     context.duplicates = context.duplicates + 1
     done(event)
+  elseif event[14] == '' and (reached[event[1]] or '') ~= event[16] then
+    Ingested.put_off(index, reached[event[1]] or '', context)
   else
     local ok, finished = Guard.call(Ingested.event, event, index, context)
     if not ok then
@@ -45,4 +53,5 @@ if acknowledged[1] then
 end
 local refused = call.cap > 0 and not may_lease
 return { context.stale, lease.granted, context.candidates,
-  { int(NOW), int(context.duplicates), int(context.created), refused and '1' or '0', lease.left and '1' or '0' } }
+  { int(NOW), int(context.duplicates), int(context.created), refused and '1' or '0', lease.left and '1' or '0' },
+  context.unfinished }

@@ -1,4 +1,4 @@
--- purpose: give queued and waiting runs of a function that no worker has to another function
+-- purpose: give queued and waiting runs of a function that no worker has to another function of its app
 -- keys: <T>nil
 -- arguments: offset ms, msgpack {runs, from, to, queue}; runs: lists of run id and limiters ("": none); from, to: function keys
 -- replies: how many were given over; the others run, have ended, or are another function's

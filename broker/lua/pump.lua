@@ -16,6 +16,7 @@ if call.sweep == 1 then
   reaped = Reap.chunk(call.w, call.inline_max)
   Batch.flush()
   cron, next_due = Cron.due(call.app)
+  next_due = math.min(next_due, Reap.due(call.w, reaped))
   moved = redis.call('SMEMBERS', T .. 'qm:' .. call.app)
 end
 

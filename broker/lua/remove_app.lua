@@ -8,5 +8,5 @@ local app = cmsgpack.unpack(ARGV[2]).app
 for _, field in ipairs(redis.call('HKEYS', T .. 'fn:' .. app)) do
   if string.sub(field, 1, 2) == 'f:' then return 'registered' end
 end
-redis.call('UNLINK', T .. 'fn:' .. app, T .. 'fv:' .. app, T .. 'qm:' .. app, T .. 'ga:' .. app)
+redis.call('UNLINK', T .. 'fn:' .. app, T .. 'fv:' .. app, T .. 'qm:' .. app, T .. 'ga:' .. app, T .. 'po:' .. app)
 return redis.call('SREM', T .. 'ap', app) == 1 and 'OK' or 'missing'

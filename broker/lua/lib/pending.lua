@@ -10,7 +10,7 @@ local function forget(rid, step, packed)
   redis.call('HDEL', T .. 's:' .. rid, 'p:' .. step)
   redis.call('ZREM', T .. 'dl', timer(rid, step))
   redis.call('HINCRBY', T .. 'r:' .. rid, 'np', -1)
-  if p[1] == 'e' then Waits.remove(rid, step, p[3], p[4], p[5], p[6]) end
+  if p[1] == 'e' then Waits.remove(p[7], rid, step, p[3], p[4], p[5], p[6]) end
   if p[1] == 'g' then redis.call('ZREM', T .. 'w:$signal|' .. p[3], rid .. '|' .. step) end
   return p
 end
@@ -19,11 +19,13 @@ end
 function Pending.add(r, step, kind, due, rest)
   local record = { kind, due }
   for _, value in ipairs(rest) do record[#record + 1] = value end
+  local app = string.match(r.f, '^[^/]+')
+  if kind == 'e' then record[7] = app end
   redis.call('HSET', T .. 's:' .. r.rid, 'p:' .. step, cmsgpack.pack(record))
   redis.call('HSET', r.key, 'st', '1')
   redis.call('HINCRBY', r.key, 'np', 1)
   redis.call('ZADD', T .. 'dl', int(due), timer(r.rid, step))
-  if kind == 'e' then Waits.add(r.rid, step, rest[1], rest[2], rest[3], rest[4], due) end
+  if kind == 'e' then Waits.add(app, r.rid, step, rest[1], rest[2], rest[3], rest[4], due) end
   if kind == 'g' then redis.call('ZADD', T .. 'w:$signal|' .. rest[1], int(NOW), r.rid .. '|' .. step) end
 end
 

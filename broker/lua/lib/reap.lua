@@ -51,3 +51,13 @@ function Reap.chunk(caller, inline_max)
   if #rids < CHUNK then Leases.forget(w) end
   return reaped
 end
+
+-- When to look again: at the end of the earliest lease of another worker. `reaped`: what this call took back.
+function Reap.due(caller, reaped)
+  local found = redis.call('ZRANGE', T .. 'wk', 0, 1, 'WITHSCORES')
+  for i = 1, #found, 2 do
+    local expiry = tonumber(found[i + 1])
+    if found[i] ~= caller then return (expiry > NOW or reaped > 0) and expiry or NOW + 500 end
+  end
+  return math.huge
+end
