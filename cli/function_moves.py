@@ -43,7 +43,7 @@ def move_runs(here: Connection, old: Registered, new: Registered) -> int:
     """Give the queued and waiting runs of one function to another; answers how many.
 
     Raises:
-        BgjobsError: a worker has the old one, or both are the same.
+        BgjobsError: a worker has the old one, both are the same, or of different apps.
         FunctionNotFound: the new one is retired.
     """
     from ..broker.errors import BgjobsError, FunctionNotFound
@@ -53,6 +53,11 @@ def move_runs(here: Connection, old: Registered, new: Registered) -> int:
 
     if old.key == new.key:
         raise BgjobsError(f"{old.key} can't be moved to itself.", remedy="Name another function.")
+    if old.app.id != new.app.id:
+        # A run waits for events as its app reads them.
+        raise BgjobsError(
+            f"{old.key} and {new.key} are functions of different apps.", remedy="Name a function of the same app."
+        )
     if old.workers:
         raise BgjobsError(
             f"{old.workers} live worker(s) have {old.key}.",

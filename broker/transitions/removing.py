@@ -12,7 +12,7 @@ def move_function(runs: Sequence[tuple[str, str]], *, old: str, new: str, queue:
 
     Args:
         runs: run ids, at most 200, each with the references of its limiters as a run of `new` ("": none).
-        old, new: function keys.
+        old, new: function keys of one app.
         queue: where `new` reads, "<app>:<queue>".
 
     Answers how many were given over.
