@@ -244,7 +244,7 @@ def _below_timeout(task: AnyTask) -> bool:
         for referent in gc.get_referents(coroutine):
             kind = type(referent)
             if kind is MethodType:
-                referent, kind = referent.__self__, type(referent.__self__)  # noqa: PLW2901
+                referent, kind = referent.__self__, type(referent.__self__)
             if kind is asyncio.Timeout and referent._timeout_handler is not None:
                 return True
     return False
