@@ -49,6 +49,12 @@ class Capacity:
         if self.free > 0:
             self._freed.set()
 
+    def take_back(self) -> None:
+        """A slot was released too early: its run is still here."""
+        self._taken += 1
+        if self.free <= 0:
+            self._freed.clear()
+
     async def wait(self) -> None:
         """Wait until a slot is free."""
         await self._freed.wait()

@@ -257,23 +257,28 @@ class Committer:
         self.last_progress = time.monotonic()
         if batch:
             self._metrics.committed(time.perf_counter() - started, len(batch))
-        for (_, future), answer in zip(batch, answers, strict=True):
-            if answer.status is Status.FENCED:
-                self._metrics.fenced()
-            if not future.done():
-                future.set_result(answer)
+        for (operation, future), answer in zip(batch, answers, strict=True):
+            self._answer(operation, future, answer)
         return reply
+
+    def _answer(self, operation: Operation, future: asyncio.Future[Answer], answer: Answer) -> None:
+        if answer.status is Status.FENCED:
+            self._metrics.fenced()
+        elif answer.status is Status.INVALID and operation[0] in _LEAVING:
+            self._capacity.take_back()  # the run is still here, and will leave by another operation
+        if not future.done():
+            future.set_result(answer)
 
     async def _bisect(self, batch: list[tuple[Operation, asyncio.Future[Answer]]], error: Exception) -> PumpReply:
         """A script erred: find the operation that made it, so that only its run suffers (R23)."""
         if len(batch) == 1:
             operation, future = batch[0]
             logger.error("the operation %s of run %s can't be carried out: %s", operation[0], operation[1], error)
-            if not future.done():
-                future.set_result(Answer(Status.INVALID, str(error).encode()))
+            self._answer(operation, future, Answer(Status.INVALID, str(error).encode()))
             return PumpReply(more=True)
         middle = len(batch) // 2
-        await self._call(batch[:middle], False, 0, 0)
+        # What its timers and the mail bring belongs to the worker, whatever becomes of the other half.
+        self._hand_out(await self._call(batch[:middle], False, 0, 0), False)
         return await self._call(batch[middle:], False, 0, 0)
 
     def _hand_out(self, reply: PumpReply, swept: bool) -> None:

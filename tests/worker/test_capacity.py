@@ -32,6 +32,14 @@ def test_full_means_held_not_asked_for() -> None:
     assert not capacity.full
 
 
+def test_a_slot_that_was_released_too_early_is_taken_back() -> None:
+    capacity = Capacity(1)
+    capacity.settle(capacity.reserve(1), 1)
+    capacity.release()
+    capacity.take_back()
+    assert capacity.full
+
+
 async def test_waiting_for_a_free_slot() -> None:
     capacity = Capacity(1)
     capacity.settle(capacity.reserve(1), 1)
