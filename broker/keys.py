@@ -10,6 +10,8 @@ T gr  hash: v version counter, bt last beat, rw no reaping before, b the growing
 T sn:<app>:<7 of a generated id>  set: event keys ingested, by 32 s of the ids' own time; 3 minutes
 T sn:<app>:=<event key>  string: stream id of an event with a supplied id; 24 h
 T fn:<app>  hash: f:<function> definition, x:<function> retired, d:<deployment> stamp and functions; for good
+T po:<app>  hash: stream id of an event with more runs than one call makes -> function key up to which they are made;
+    until all are
 T fv:<app>  hash: event name -> version of its triggers; * for wildcards; for good
 T li  hash: `<lifecycle event>|<function key>` for triggers that name one; with the trigger
 T lm  hash: limiter definition -> limit; for good
@@ -32,9 +34,9 @@ T lc:<limiter>  set: runs that hold a slot; while held
 T bk:<limiters>  zset: parked runs with the same limiters; while parked
 T lb:<limiter>  zset: backlogs it holds -> score of the head; while held
 T bh  hash: backlog -> the limiter that holds it; while held
-T w:<name>|<path>|<value hash>  zset: waits: .run|step, or ?run|step with a filter -> expiry; while waiting
+T w:<app>|<name>|<path>|<value hash>  zset: waits: .run|step, or ?run|step with a filter -> expiry; while waiting
 T w:$signal|<name>  zset: waits for a signal; while waiting
-T wn  hash: event name waited for -> {version, {path: waits}}; while waited for
+T wn:<app>  hash: event name waited for -> {version, {path: waits}}; while waited for
 T wt:<function key>  zset: waiting runs -> since ms; while waiting
 T ks:<name>  string: a kept signal's envelope; as asked
 T cr  zset: `<app>/<function>|<cron>` or `$|<schedule>` -> next tick ms; while registered

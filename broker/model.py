@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+MOST_MATCHES = 200  # runs that one ingest call makes of an event
 
 
 class RunState(StrEnum):
@@ -195,6 +197,18 @@ class IngestEvent:
     residual: dict[str, bool] = field(default_factory=dict)  # wait member -> the worker's verdict on its filter
     bad: str = ""  # why it can't be ingested: becomes a dead letter of kind event
     fields: tuple[bytes, ...] = ()  # the raw entry, for delayed and bad events
+    reached: str = ""  # function key up to which calls before have made the runs (R7)
+
+    def portion(self) -> tuple[Sequence[Match], str]:
+        """What the next call makes runs of, and the function key up to which they are made then ("": all of them).
+
+        By function key instead of by number: the functions may change between two calls, or between two workers.
+        """
+        left = [match for match in self.matches if match.function > self.reached] if self.reached else self.matches
+        if len(left) <= MOST_MATCHES:
+            return left, ""
+        left = sorted(left, key=lambda match: match.function)[:MOST_MATCHES]
+        return left, left[-1].function
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +219,7 @@ class IngestReply:
     stale: tuple[int, ...]  # events to match again with a fresh registry
     duplicates: int
     candidates: tuple[tuple[int, str, str], ...]  # (event index, wait member, filter) for the worker to decide
+    unfinished: tuple[tuple[int, str], ...]  # (event index, `reached`) of what was too much for this call
     created: int
     refused: bool
     more: bool

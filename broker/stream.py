@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redis.exceptions import ResponseError
 
 from .connection import AsyncRedis
+from .defaults import INGEST_PAUSE_MEMORY_SHARE
 from .keys import Keys
 
 BLOCK_MS = 5_000
 IDLE_MS = 15_000  # entries pending for longer are taken over, whoever has them (R11)
-LOOK_EVERY = 1.0  # seconds between looks at the ready queues and the memory
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 
@@ -41,16 +40,13 @@ class StreamReader:
         *,
         app: str,
         consumer: str,
-        queues: Sequence[str],
     ) -> None:
         self._blocking = blocking
         self._client = client
         self._keys = keys
         self._app = app
         self._consumer = consumer
-        self._queues = queues
         self._cursor = b"0-0"
-        self._looked_at = 0.0
 
     async def read(self, count: int, *, block_ms: int = BLOCK_MS) -> list[Entry]:
         """Up to `count` new entries; waits up to `block_ms` for the first. Raises GroupLost."""
@@ -110,24 +106,23 @@ class StreamReader:
         deliveries = {item["message_id"]: item["times_delivered"] for item in pending}
         return [Overdue(entry, deliveries.get(entry[0], 1)) for entry in entries]
 
-    async def pressed(self, most_ready: int) -> bool:
-        """Whether the app has too many ready runs, or the memory is nearly used up."""
-        now = time.monotonic()
-        if now - self._looked_at < LOOK_EVERY:
-            return False
-        self._looked_at = now
+    async def pressure(self, queues: Iterable[str], most_ready: int) -> str:
+        """Why no more events should be ingested now: too many ready runs in the queues, or nearly no memory; else ""."""
         async with self._client.pipeline(transaction=False) as pipe:
-            for queue in self._queues:
+            for queue in queues:
                 pipe.zcard(self._keys(f"q:{queue}"))
             pipe.info("memory")
             *counts, memory = await pipe.execute(raise_on_error=False)
-        if sum(count for count in counts if isinstance(count, int)) > most_ready:
-            return True
-        limit = memory.get("maxmemory", 0) if isinstance(memory, dict) else 0
-        return bool(limit) and memory["used_memory"] > 0.75 * limit
+        ready = sum(count for count in counts if isinstance(count, int))
+        if ready > most_ready:
+            return f"{ready:,} runs are ready, more than {most_ready:,}"
+        limit = memory.get("maxmemory", 0) if isinstance(memory, dict) else 0  # a service may refuse INFO
+        if limit and memory["used_memory"] > INGEST_PAUSE_MEMORY_SHARE * limit:
+            return f"Redis uses {memory['used_memory']:,} of {limit:,} bytes"
+        return ""
 
 
-async def wait_for_bell(blocking: AsyncRedis, keys: Sequence[str], *, block_ms: int = BLOCK_MS) -> str | None:
+async def wait_for_bell(blocking: AsyncRedis, keys: Iterable[str], *, block_ms: int = BLOCK_MS) -> str | None:
     """Wait for a token in one of the lists, and take it. Answers the list's key; None if none came in time."""
     reply = await blocking.execute_command("BLPOP", *keys, block_ms / 1000)
     return None if reply is None else reply[0].decode()

@@ -69,7 +69,7 @@ class Catalog:
         if len(self._interests) > _MOST_INTERESTS:
             self._interests.clear()
         for name, interest in zip(
-            wanted, await read_interests(self._broker.client, self._broker.keys, wanted), strict=True
+            wanted, await read_interests(self._broker.client, self._broker.keys, self._app, wanted), strict=True
         ):
             if interest.version:
                 self._interests[name] = interest

@@ -119,7 +119,7 @@ class Decider:
 
     def leased(self, event: IngestEvent, match_index: int, g: bytes, now_ms: int) -> LeasedRun:
         """The run that the ingest script leased to this worker at once."""
-        match = event.matches[match_index]
+        match = event.portion()[0][match_index]
         return LeasedRun(
             id=match.run,
             app=self._app,

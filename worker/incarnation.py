@@ -79,13 +79,13 @@ class Incarnation:
         self._blocking_reads: AsyncRedis = broker.endpoint.blocking_client()
         self._blocking_bells: AsyncRedis = broker.endpoint.blocking_client()
         self._reader = StreamReader(
-            self._blocking_reads, broker.client, broker.keys, app=app, consumer=self.id, queues=queues
+            self._blocking_reads, broker.client, broker.keys, app=app, consumer=self.id
         )
         self._decider = Decider(app, catalog, metrics)
         self.ingester = Ingester(
             broker, self._reader, self.lease, app=app, catalog=catalog, decider=self._decider, capacity=self.capacity,
             committer=self.committer, metrics=metrics, inline_max=inline_max, leased=self._leased,
-            own_queue=lambda matcher: frozenset(
+            most_ready=options.most_ready, own_queue=lambda matcher: frozenset(
                 each.key for function, each in matcher.definitions.items() if function not in functions
             ),
         )  # fmt: skip
@@ -141,8 +141,7 @@ class Incarnation:
         await self._blocking_reads.connection_pool.disconnect(inuse_connections=True)
         with contextlib.suppress(Exception):
             async with asyncio.timeout(5):
-                entries = await self._reader.own_pending()
-                await self.ingester.ingest([self._decider.event(*entry) for entry in entries])
+                await self.ingester.finish()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await self.committer.drain()

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..broker.broker import Broker
-from ..broker.failures import classify
-from ..broker.model import IngestEvent, IngestReply, LeasedRun
+from ..broker.defaults import INGEST_PAUSE_READY_RUNS
+from ..broker.failures import classify, script_erred
+from ..broker.model import MOST_MATCHES, IngestEvent, IngestReply, LeasedRun
 from ..broker.stream import StreamReader
 from ..broker.transitions import ingest
 from ..define.matching import Matcher
@@ -23,8 +24,10 @@ logger = logging.getLogger("bgjobs.worker")
 
 MOST_EVENTS = 200  # in one call: its work budget
 MOST_BYTES = 4 * 1024 * 1024
-MOST_MATCHES = 200  # runs one call creates
-MOST_READY = 100_000  # ready runs of the app above which ingest pauses (R13)
+LOOK_AFTER = 100  # entries after which to look at the ready runs and the memory ...
+LOOK_EVERY = 1.0  # ... but not more often than this, in seconds
+PAUSE = 2.0  # seconds until the next batch when there are too many
+LOOK_AGAIN = 10.0  # seconds between looks at a registry with expressions that can't be evaluated
 
 
 class Ingester:
@@ -45,6 +48,7 @@ class Ingester:
         inline_max: int,
         own_queue: Callable[[Matcher], frozenset[str]],
         leased: Callable[[LeasedRun], None],
+        most_ready: int = INGEST_PAUSE_READY_RUNS,
     ) -> None:
         self._broker = broker
         self._reader = reader
@@ -60,22 +64,30 @@ class Ingester:
         self._leased = leased
         self._bytes_per_event = 512.0
         self._paused_until = 0.0
+        self._interrupted = False  # a call failed: what it carried is still to be ingested
+        self._seen_since = 0  # entries read since the last look at the ready runs
+        self._looked_at = 0.0
+        self._most_ready = most_ready
         self.last_progress = time.monotonic()
+
+    @property
+    def able(self) -> bool:
+        """Whether every expression of the app can be evaluated here: else events would pass by functions of others."""
+        return not self._catalog.knowledge.matcher.unevaluable
 
     async def tick(self) -> float | None:
         """Read a batch and ingest it. What was read and not acknowledged is taken over later, by whomever."""
-        problems = self._catalog.knowledge.matcher.unevaluable
-        if problems:
-            first = problems[0]
+        if not self.able:
+            problem = self._catalog.knowledge.matcher.unevaluable[0]
             logger.error(
                 "not ingesting events of app %s: the expression %r of %s can't be evaluated here: %s",
                 self._app,
-                first.expression,
-                first.function,
-                first.why,
+                problem.expression,
+                problem.function,
+                problem.why,
             )
             await self._catalog.read()
-            return 10.0
+            return LOOK_AGAIN
         if not self._lease.leasing:
             return 1.0
         if self._paused_until > time.monotonic():
@@ -85,13 +97,23 @@ class Ingester:
                 await asyncio.wait_for(self._capacity.wait(), 1.0)
             except TimeoutError:
                 return None
-        count = self._count()
-        entries = await self._reader.read(count)
+        if self._interrupted:
+            await self.finish()
+        entries = await self._reader.read(self._count())
         self.last_progress = time.monotonic()
         if entries:
             self._learn_size(entries)
+            self._seen_since += len(entries)
             await self.ingest([self._decider.event(*entry) for entry in entries])
+            await self._watch()
         return None
+
+    async def finish(self) -> None:
+        """Ingest what this worker has read and not acknowledged: a call failed, or it is about to leave."""
+        if self.able:
+            entries = await self._reader.own_pending()
+            await self.ingest([self._decider.event(*entry) for entry in entries])
+            self._interrupted = False
 
     def _ahead(self) -> bool:
         """Whether to ingest without room to execute: priorities and limits sort runs, waits want their events soon."""
@@ -112,16 +134,20 @@ class Ingester:
         while events:
             batch = self._next_batch(events)
             reply = await self._send(batch)
-            again = [batch[index] for index in reply.stale]
-            undecided = {index for index, _, _ in reply.candidates}
             for index, member, filter_text in reply.candidates:
                 batch[index].residual[member] = self._decider.verdict(batch[index], filter_text)
-            if again:
-                await self._catalog.refresh(dict.fromkeys(event.name for event in again))
-                for event in again:
+            for index, reached in reply.unfinished:
+                batch[index].reached = reached
+            if reply.stale:
+                stale = [batch[index] for index in reply.stale]
+                await self._catalog.refresh(dict.fromkeys(event.name for event in stale))
+                if not self.able:
+                    return  # somebody who can takes over what is left
+                for event in stale:
                     self._decider.match(event)
-            events[:0] = [*again, *(batch[index] for index in sorted(undecided))]
-        await self._watch_ready()
+            undecided = {index for index, _, _ in reply.candidates}
+            again = undecided.union(reply.stale, (index for index, _ in reply.unfinished))
+            events[:0] = [batch[index] for index in sorted(again)]
 
     def _next_batch(self, events: list[IngestEvent]) -> list[IngestEvent]:
         batch: list[IngestEvent] = []
@@ -157,21 +183,31 @@ class Ingester:
                 started = len(reply.leased)
             except BaseException as error:
                 self._lease.unsettled = self._lease.unsettled or room > 0
+                self._interrupted = not (isinstance(error, Exception) and script_erred(error))
                 self._metrics.redis_error(classify(error).value if isinstance(error, Exception) else "cancelled")
                 self._committer.poke()
                 raise
             finally:
                 self._capacity.settle(room, started)
         self._committer.go_on()
-        self._metrics.ingested(self._app, len(batch) - len(reply.stale), reply.duplicates)
+        self._metrics.ingested(self._app, len(batch) - len(reply.stale) - len(reply.unfinished), reply.duplicates)
         for event_index, match_index, g in reply.leased:
             self._leased(self._decider.leased(batch[event_index], match_index, g, reply.now_ms))
         if reply.more:
             self._committer.ask()
         return reply
 
-    async def _watch_ready(self) -> None:
-        """Pause above 100,000 ready runs or if memory is nearly full: a stream entry takes a third of a run (R13)."""
-        if self._ahead() and await self._reader.pressed(MOST_READY):
-            self._paused_until = time.monotonic() + 2.0
-            logger.warning("ingest of app %s pauses: too many ready runs, or Redis is nearly full", self._app)
+    async def _watch(self) -> None:
+        """Pause above 100,000 ready runs, or when memory runs out: a stream entry takes a third of a run (R13)."""
+        now = time.monotonic()
+        if self._seen_since < min(LOOK_AFTER, self._most_ready) or now - self._looked_at < LOOK_EVERY:
+            return
+        self._seen_since, self._looked_at = 0, now
+        matcher = self._catalog.knowledge.matcher
+        lacking = self._own_queue(matcher)
+        queues = {definition.queue_key for definition in matcher.definitions.values()}
+        queues |= {f"{each.queue_key}:{each.id}" for each in matcher.definitions.values() if each.key in lacking}
+        if pressure := await self._reader.pressure(queues, self._most_ready):
+            self._paused_until = now + PAUSE
+            self._seen_since = LOOK_AFTER  # look again after the next batch
+            logger.warning("ingest of app %s pauses: %s", self._app, pressure)

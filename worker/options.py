@@ -35,6 +35,7 @@ class WorkerOptions:
     )  # how long runs may take to end after a stop was requested
     lease_ttl: float = defaults.LEASE_TTL_SECONDS
     max_stall: float = defaults.MAX_STALL_SECONDS  # a loop blocked for longer ends the process; 0: never
+    most_ready: int = defaults.INGEST_PAUSE_READY_RUNS  # ready runs of the app above which ingest pauses (R13)
     connect_timeout: float = 30.0  # at start only: how long to wait for Redis
     max_runs_per_process: int = 0  # a child that has finished so many is replaced; 0: never
     max_memory: int = 0  # bytes of resident memory above which a child is replaced; 0: never

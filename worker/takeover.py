@@ -20,6 +20,8 @@ class TakeOver:
 
     async def tick(self) -> float | None:
         """Take over some entries; more are looked for at once if there were as many as asked for."""
+        if not self._ingester.able:
+            return None
         overdue = await self._reader.take_over(100)
         together = []
         for each in overdue:

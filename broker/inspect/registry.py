@@ -58,11 +58,11 @@ def parse_registry(versions: dict[bytes, bytes], fields: dict[bytes, bytes]) -> 
     )
 
 
-async def read_interests(client: AsyncRedis, keys: Keys, names: Sequence[str]) -> list[Interest]:
-    """The waits for events of these names, in order; an empty version: none."""
+async def read_interests(client: AsyncRedis, keys: Keys, app: str, names: Sequence[str]) -> list[Interest]:
+    """The waits of an app's runs for events of these names, in order; an empty version: none."""
     if not names:
         return []
-    found = await client.hmget(keys("wn"), list(names))
+    found = await client.hmget(keys(f"wn:{app}"), list(names))
     return [_interest(packed) for packed in found]
 
 

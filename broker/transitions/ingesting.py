@@ -34,7 +34,8 @@ def ingest(
     packed = []
     for event in events:
         matches = []
-        for match in event.matches:
+        portion, until = event.portion()
+        for match in portion:
             key = (match.function, match.queue, match.priority_ms)
             index = functions.get(key)
             if index is None:
@@ -61,6 +62,8 @@ def ingest(
                 event.fields,
                 event.bad,
                 event.partition,
+                event.reached,
+                until,
             ]
         )
     argument = pack(
@@ -80,7 +83,7 @@ def ingest(
 
 
 def _read(reply: list[Any]) -> IngestReply:
-    stale, granted, candidates, facts = reply
+    stale, granted, candidates, facts, unfinished = reply
     return IngestReply(
         leased=tuple((int(e), int(m), g) for e, m, g in zip(granted[::3], granted[1::3], granted[2::3], strict=True)),
         stale=tuple(int(index) for index in stale),
@@ -88,6 +91,9 @@ def _read(reply: list[Any]) -> IngestReply:
         candidates=tuple(
             (int(index), text(member), text(expression))
             for index, member, expression in zip(candidates[::3], candidates[1::3], candidates[2::3], strict=True)
+        ),
+        unfinished=tuple(
+            (int(index), text(reached)) for index, reached in zip(unfinished[::2], unfinished[1::2], strict=True)
         ),
         created=int(facts[2]),
         refused=facts[3] == b"1",

@@ -136,7 +136,7 @@ class Driver:
         """Match events as of now; answers the versions that the matches were made with."""
         versions = {}
         for event in events:
-            interest = await self.raw.hget(self.keys("wn"), event.name)
+            interest = await self.raw.hget(self.keys(f"wn:{self.app}"), event.name)
             entry = msgpack.unpackb(interest) if interest else {"v": "", "p": {}}
             version = await self.raw.hget(self.keys(f"fv:{self.app}"), event.name)
             versions[event.name] = ((version or b"").decode(), entry["v"])
@@ -203,7 +203,10 @@ class Driver:
                 replies.append(reply := await self.ingest_once(events))
                 for index, member, text in reply.candidates:
                     events[index].residual[member] = verdict(member, text)
-                events = [events[index] for index in sorted({*reply.stale, *(each[0] for each in reply.candidates)})]
+                for index, reached in reply.unfinished:
+                    events[index].reached = reached
+                again = {*reply.stale, *(each[0] for each in (*reply.candidates, *reply.unfinished))}
+                events = [events[index] for index in sorted(again)]
         return replies
 
     # Workers.
