@@ -81,7 +81,7 @@ def signal_name(name: object) -> str:
     return name
 
 
-def moment(value: Moment) -> float:
+def at_unix_time(value: Moment) -> float:
     """A moment as Unix time in seconds."""
     return unix_time(value, what="the moment to sleep until")
 

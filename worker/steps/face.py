@@ -15,7 +15,7 @@ from ...define.policies import Backoff
 from ..errors import NotInStep
 from ..restore import restorer_of
 from . import invoke, send, sleep, wait
-from .arguments import bound, changed, event_wait, length, moment, options_of, signal_name
+from .arguments import at_unix_time, bound, changed, event_wait, length, options_of, signal_name
 from .book import opened
 from .options import StepOptions
 from .place import current_key
@@ -75,9 +75,9 @@ class Steps:
         """
         await sleep.sleep(self._execution.book, _strand(), id, length(duration, "the time to sleep"))
 
-    async def sleep_until(self, id: str, when: Moment) -> None:
+    async def sleep_until(self, id: str, moment: Moment) -> None:
         """Sleep until a moment: an aware datetime, or Unix time in seconds. A past one ends at once."""
-        await sleep.sleep_until(self._execution.book, _strand(), id, moment(when))
+        await sleep.sleep_until(self._execution.book, _strand(), id, at_unix_time(moment))
 
     async def wait_for_event(
         self,

@@ -18,7 +18,7 @@ from ...define.policies import Backoff
 from ..errors import ForeignThread, NotParallel, StepMisuse
 from ..restore import restorer_of
 from ..unwinding import Unwinding
-from .arguments import bound, changed, event_wait, length, moment, signal_name
+from .arguments import at_unix_time, bound, changed, event_wait, length, signal_name
 from .book import opened
 from .face import step_key_here
 from .options import StepOptions
@@ -83,9 +83,9 @@ class SyncSteps:
         """See `Steps.sleep`."""
         self._bridge.call("sleep", self._strand(), id, length(duration, "the time to sleep"))
 
-    def sleep_until(self, id: str, when: Moment) -> None:
+    def sleep_until(self, id: str, moment: Moment) -> None:
         """See `Steps.sleep_until`."""
-        self._bridge.call("sleep_until", self._strand(), id, moment(when))
+        self._bridge.call("sleep_until", self._strand(), id, at_unix_time(moment))
 
     def wait_for_event(
         self,
