@@ -109,8 +109,7 @@ class Committer:
         """Apply one operation; the future has its answer."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if operation[0] in _LEAVING:
-            # The slot is free now: the call that says so also leases the next run into it. While all were taken nobody
-            # listened for the bells of queues.
+            # Free now: the same call leases the next run. While all slots were taken, nobody heard the bells of queues.
             self._wanted = self._wanted or self._capacity.full
             self._capacity.release()
         self._waiting.append((operation, future))
@@ -277,7 +276,7 @@ class Committer:
             self._answer(operation, future, Answer(Status.INVALID, str(error).encode()))
             return PumpReply(more=True)
         middle = len(batch) // 2
-        # What its timers and the mail bring belongs to the worker, whatever becomes of the other half.
+        # Its timers and its mail count, whatever becomes of the other half.
         self._hand_out(await self._call(batch[:middle], False, 0, 0), False)
         return await self._call(batch[middle:], False, 0, 0)
 
