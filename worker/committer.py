@@ -1,8 +1,7 @@
 """The committer: user tasks put fenced operations here, and one task carries them to Redis, many in one call.
 
 Group commit without a timer: while a call is in flight operations gather, and leave together in the next. The same call
-fires timers and leases, so a busy worker needs one round trip for all. User tasks never touch a socket: cancelling one
-can't break a connection, and does not take its operation back.
+fires timers and leases: one round trip for all. A cancelled user task breaks no connection; its operation goes on.
 """
 
 from __future__ import annotations
