@@ -8,12 +8,19 @@ forked child of the starter inherits that end: then the server lives until the c
 import subprocess
 from pathlib import Path
 
-# Up to 10 s for a clean end, then by force: a process that nobody reaps stays visible to `kill -0` for ever.
+# The time of its start tells the server from a later process with the same id: that one is left alone. Then up to 10 s
+# for a clean end and force after it, since a process that nobody reaps stays visible for ever.
 SCRIPT = """
+started() {
+    if [ -r /proc/self/stat ]; then cut -d' ' -f22 "/proc/$1/stat"; else ps -o lstart= -p "$1"; fi
+}
+same() { [ -n "$birth" ] && [ "$(started "$1")" = "$birth" ]; }
+exec 2>/dev/null
+birth=$(started "$1")
 read -r _
-kill -TERM "$1" 2>/dev/null
-for _ in $(seq 100); do kill -0 "$1" 2>/dev/null || break; sleep 0.1; done
-kill -KILL "$1" 2>/dev/null
+same "$1" && kill -TERM "$1"
+for _ in $(seq 100); do same "$1" || break; sleep 0.1; done
+same "$1" && kill -KILL "$1"
 rm -rf -- "$2"
 """
 

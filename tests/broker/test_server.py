@@ -24,6 +24,7 @@ from bgjobs.broker.server import (
     embedded_binary,
     running_server,
 )
+from bgjobs.broker.server.guard import SCRIPT
 from tests.servers import ServerFactory, binary
 from tests.waiting import until
 
@@ -166,6 +167,19 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
             assert gone(pid)
             assert client.get("kept") == "yes"
     until(lambda: not Path(url.removeprefix("unix://")).parent.exists())
+
+
+def test_a_later_process_with_the_same_id_is_left_alone(tmp_path: Path) -> None:
+    """The server crashed long ago, and its process id belongs to somebody else by the time its owner dies."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    script = SCRIPT.replace("read -r _", 'birth="another time"; read -r _')
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        guard = ["/bin/sh", "-c", script, "guard", str(bystander.pid), str(scratch)]
+        subprocess.run(guard, stdin=subprocess.DEVNULL, check=True, timeout=10)
+        assert bystander.poll() is None
+        assert not scratch.exists()
+        bystander.kill()
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_it(tmp_path: Path) -> None:
