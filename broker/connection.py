@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
-from weakref import WeakKeyDictionary
 
 import redis
 import redis.asyncio
@@ -155,17 +154,24 @@ class PerProcess(Generic[T]):
 
 
 class PerLoop(Generic[T]):
-    """One value per running event loop (and process). Values of loops that are gone are dropped with them."""
+    """One value per running event loop (and process).
+
+    Values of closed loops are dropped when the next loop comes; weak references would keep them, since a connection
+    refers to its loop.
+    """
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._held: PerProcess[WeakKeyDictionary[asyncio.AbstractEventLoop, T]] = PerProcess(WeakKeyDictionary)
+        self._held: PerProcess[dict[asyncio.AbstractEventLoop, T]] = PerProcess(dict)
 
     def get(self) -> T:
         values = self._held.get()
         loop = asyncio.get_running_loop()
         value = values.get(loop)
         if value is None:
+            for other in list(values):
+                if other.is_closed():
+                    values.pop(other, None)
             value = values[loop] = self._make()
         return value
 

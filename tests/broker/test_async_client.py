@@ -1,11 +1,13 @@
 """The client for event loops against a real server."""
 
 import asyncio
+import gc
 import threading
 from typing import Any
 
 import pytest
 import redis
+import redis.asyncio
 
 from bgjobs.broker.async_client import AsyncClient
 from bgjobs.broker.errors import EventNotFound, NotSerialisable, ResultTimeout, RunNotFound, ScheduleNotFound
@@ -83,6 +85,25 @@ def test_one_client_on_one_loop_after_the_other(redis_url: str, namespace: str) 
     for number in range(3):
         asyncio.run(main(number))
     assert [event["d"] for event in entries(redis_url, namespace)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_loops_that_end_without_goodbye_leave_no_connections(redis_url: str, namespace: str) -> None:
+    """A script that calls asyncio.run for every event must not collect sockets."""
+    client = AsyncClient(redis_url, namespace=namespace)
+
+    async def main() -> int:
+        await client.send("a/b")
+        raw = redis.asyncio.Redis.from_url(redis_url)
+        connected = (await raw.info("clients"))["connected_clients"]
+        await raw.aclose()
+        return int(connected)
+
+    before = asyncio.run(main())
+    for _ in range(30):
+        asyncio.run(main())
+    gc.collect()
+    assert asyncio.run(main()) <= before + 5
 
 
 def test_one_client_on_loops_in_several_threads(redis_url: str, namespace: str) -> None:
