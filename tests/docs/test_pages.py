@@ -1,5 +1,7 @@
 """The pages say what is: their tables are those of the code, their links lead somewhere, their commands exist."""
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-import bgjobs.broker.server.errors
-import bgjobs.worker.errors  # noqa: F401 - defines errors
+import bgjobs
 from bgjobs.broker import defaults
 from bgjobs.broker.errors import BgjobsError
 from bgjobs.broker.model import TRANSITIONS
@@ -52,6 +53,9 @@ def test_every_verb_of_the_state_machine_is_explained() -> None:
 
 
 def test_every_error_is_described() -> None:
+    for module in pkgutil.walk_packages(bgjobs.__path__, "bgjobs."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     text = (ROOT / "docs/errors.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", text, re.MULTILINE))
     described = {error.__name__ for error in every_error(BgjobsError)} - {"BgjobsError"}
