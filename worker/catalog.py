@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..broker.broker import Broker
-from ..broker.inspect.registry import Interest, read_interests, read_registry
+from ..broker.inspect.registry import Interest, read_registry, read_versions
 from ..define.matching import Matcher
 from ..define.registry import Definition
 
@@ -63,14 +63,15 @@ class Catalog:
         return self._interests.get(name, _NO_INTEREST)
 
     async def refresh(self, names: Iterable[str]) -> None:
-        """Read the registry and the interest in these names anew."""
-        await self.read()
-        wanted = list(names)
+        """Read the interest in these names anew, and the registry if the triggers of one of them have changed."""
+        wanted, knowledge = list(names), self.knowledge
+        client, keys = self._broker.client, self._broker.keys
+        versions, interests = await read_versions(client, keys, self._app, wanted)
+        if versions != {"*": knowledge.star} | {name: knowledge.versions.get(name, "") for name in wanted}:
+            await self.read()
         if len(self._interests) > _MOST_INTERESTS:
             self._interests.clear()
-        for name, interest in zip(
-            wanted, await read_interests(self._broker.client, self._broker.keys, self._app, wanted), strict=True
-        ):
+        for name, interest in zip(wanted, interests, strict=True):
             if interest.version:
                 self._interests[name] = interest
             else:

@@ -27,7 +27,7 @@ MOST_BYTES = 4 * 1024 * 1024
 LOOK_AFTER = 100  # entries after which to look at the ready runs and the memory ...
 LOOK_EVERY = 1.0  # ... but not more often than this, in seconds
 PAUSE = 2.0  # seconds until the next batch when there are too many
-LOOK_AGAIN = 10.0  # seconds between looks at a registry with expressions that can't be evaluated
+LOOK_AGAIN = 5.0  # seconds between looks at a registry with expressions that can't be evaluated
 
 
 class Ingester:

@@ -58,12 +58,18 @@ def parse_registry(versions: dict[bytes, bytes], fields: dict[bytes, bytes]) -> 
     )
 
 
-async def read_interests(client: AsyncRedis, keys: Keys, app: str, names: Sequence[str]) -> list[Interest]:
-    """The waits of an app's runs for events of these names, in order; an empty version: none."""
-    if not names:
-        return []
-    found = await client.hmget(keys(f"wn:{app}"), list(names))
-    return [_interest(packed) for packed in found]
+async def read_versions(
+    client: AsyncRedis, keys: Keys, app: str, names: Sequence[str]
+) -> tuple[dict[str, str], list[Interest]]:
+    """The versions of an app's triggers for wildcards (`*`) and for event names, "" where there are none; and per name
+    the waits of the app's runs, in order, with an empty version where there are none."""
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.hmget(keys(f"fv:{app}"), ["*", *names])
+        if names:
+            pipe.hmget(keys(f"wn:{app}"), list(names))
+        versions, *interests = await pipe.execute()
+    found = {name: (version or b"").decode() for name, version in zip(("*", *names), versions, strict=True)}
+    return found, [_interest(packed) for packed in (interests[0] if interests else ())]
 
 
 def _interest(packed: bytes | None) -> Interest:

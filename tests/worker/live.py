@@ -37,6 +37,13 @@ class Live:
 
         return await until_async(there, timeout=timeout, what=f"run {run} is {wanted}")
 
+    async def die(self) -> None:
+        """End as a killed process does: nothing is handed back and nothing said; its lease runs out."""
+        incarnation = self.worker._incarnation
+        assert incarnation is not None
+        self.worker._incarnation = None
+        await incarnation.abandon()
+
     async def stop(self) -> None:
         self.worker.request_stop()
         await self.task
