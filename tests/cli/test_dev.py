@@ -64,7 +64,7 @@ class Dev:
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(20)
+        return self.process.wait(40)
 
     def kill(self) -> None:
         if self.process is None or self.process.poll() is not None:
@@ -86,7 +86,7 @@ def test_a_newcomer_sees_a_line_per_run_with_what_it_returned(dev: Dev) -> None:
     with dev.start() as client:
         run = client.send("greet", {"name": "ada"}).run_id("greet")
         assert client.result(run, timeout=20) == "hello ada"
-        until(lambda: "mine/greet completed" in dev.text())
+        until(lambda: "mine/greet completed" in dev.text(), timeout=20)
         assert "-> 'hello ada'" in dev.text()
         assert "own" in dev.text()  # where the server came from
     assert dev.stop() == 0
@@ -107,7 +107,7 @@ def test_changed_code_is_used_and_broken_code_waited_out(dev: Dev) -> None:
 def test_a_restart_loses_nothing(dev: Dev) -> None:
     with dev.start() as client:
         run = client.send("later").run_id("later")
-        until(lambda: str(client.run(run).state) == "waiting")
+        until(lambda: str(client.run(run).state) == "waiting", timeout=20)
     assert dev.stop() == 0
     with dev.start() as client:
         assert client.result(run, timeout=20) == "woken"

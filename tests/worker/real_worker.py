@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from tests.waiting import until
+from tests.worker.toy_supervisor import until
 
 TARGETS = Path(__file__).parent / "targets"
 BGJOBS = (sys.executable, "-m", "bgjobs")
@@ -33,7 +33,6 @@ class RealWorker:
     def wait_until_ready(self) -> "RealWorker":
         until(
             lambda: self.text().count(" is ready") >= self._processes or self.process.poll() is not None,
-            timeout=30,
             what=f"ready; log:\n{self.text()}",
         )
         assert self.process.poll() is None, self.text()
@@ -59,14 +58,14 @@ class RealWorker:
 
     def status(self, path: str) -> int:
         try:
-            with urllib.request.urlopen(self.url(path), timeout=5) as answer:
+            with urllib.request.urlopen(self.url(path), timeout=20) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of the samples of a name whose labels include these; 0 if there are none."""
-        with urllib.request.urlopen(self.url("/metrics"), timeout=5) as answer:
+        with urllib.request.urlopen(self.url("/metrics"), timeout=20) as answer:
             lines = answer.read().decode().splitlines()
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         return sum(
@@ -78,7 +77,7 @@ class RealWorker:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def stop(self, timeout: float = 20.0) -> int:
+    def stop(self, timeout: float = 40.0) -> int:
         self.signal(signal.SIGTERM)
         return self.process.wait(timeout)
 

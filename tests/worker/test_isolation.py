@@ -10,10 +10,9 @@ import pytest
 
 from bgjobs import Client, RunState
 from bgjobs.broker.errors import RunCancelled, RunFailed
-from tests.waiting import until
 from tests.worker.conftest import StartWorker
 from tests.worker.real_worker import RealWorker
-from tests.worker.toy_supervisor import alive
+from tests.worker.toy_supervisor import alive, until
 
 TARGET = "isolated:app"
 

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.waiting import until
-from tests.worker.toy_supervisor import ToySupervisor, alive
+from tests.worker.toy_supervisor import ToySupervisor, alive, until
 
 
 class Start(Protocol):
@@ -81,7 +80,7 @@ def test_a_child_that_hangs_is_killed(start: Start) -> None:
     supervisor.signal(signal.SIGTERM)
     until(lambda: supervisor.notes("stopping"))
     supervisor.signal(signal.SIGTERM)
-    assert supervisor.end(15) == 0
+    assert supervisor.end() == 0
     assert not alive(pids[0])
 
 

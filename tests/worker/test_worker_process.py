@@ -10,9 +10,8 @@ import pytest
 
 from bgjobs import Client, RunState
 from tests.servers import ServerFactory
-from tests.waiting import until
 from tests.worker.conftest import StartWorker
-from tests.worker.toy_supervisor import alive
+from tests.worker.toy_supervisor import alive, until
 
 TARGET = "plain:app"
 
@@ -80,8 +79,8 @@ def test_a_loop_that_stays_blocked_ends_its_process_and_the_run_goes_elsewhere(
     file = tmp_path / "notes"
     worker = start_worker(TARGET, lease_ttl="1s", max_stall="2s").wait_until_ready()
     run = send(client, "blocks", file=str(file), seconds=600)
-    until(lambda: worker.said("status 70"), timeout=20)
-    until(lambda: len(lines(file)) >= 2, timeout=20)
+    until(lambda: worker.said("status 70"))
+    until(lambda: len(lines(file)) >= 2)
     assert client.run(run).crashes >= 1
 
 
@@ -98,7 +97,7 @@ def test_a_worker_that_slept_through_its_lease_changes_nothing(
     second = start_worker(TARGET, lease_ttl="1s").wait_until_ready()
     assert client.result(run, timeout=30) in second.children()
     os.kill(paused, signal.SIGCONT)
-    until(lambda: first.said("the lease of this worker expired") or first.said("giving up the runs"), timeout=20)
+    until(lambda: first.said("the lease of this worker expired") or first.said("giving up the runs"))
     assert second.stop() == 0
     assert client.result(send(client, "quick"), timeout=20) == paused
     bodies = [int(line.split()[1]) for line in lines(file)]
@@ -127,7 +126,7 @@ def test_children_of_a_killed_supervisor_hand_their_runs_back(
     until(lambda: lines(file))
     children = worker.children()
     worker.process.kill()
-    until(lambda: not any(alive(pid) for pid in children), timeout=20)
+    until(lambda: not any(alive(pid) for pid in children))
     info = client.run(run)
     assert (info.state, info.crashes) == (RunState.QUEUED, 0)
 
@@ -143,12 +142,12 @@ def test_a_server_that_goes_and_comes_back_is_waited_for(
         assert client.result(first, timeout=20) in worker.children()
         children = worker.children()
         server.kill()
-        until(lambda: worker.said("no heartbeat"), timeout=20)
+        until(lambda: worker.said("no heartbeat"))
         assert worker.status("/live") == 200
         server.start()
         assert client.result(send(client, "quick"), timeout=40) in children
         assert worker.children() == children
-        until(lambda: worker.status("/ready") == 200, timeout=20)
+        until(lambda: worker.status("/ready") == 200)
 
 
 def test_a_server_that_is_never_there_ends_with_status_three(start_worker: StartWorker, tmp_path: Path) -> None:
@@ -205,5 +204,5 @@ def test_the_numbers_of_all_processes_are_one_sum(start_worker: StartWorker, cli
     settled(lambda: worker.metric("bgjobs_events_ingested_total", app="plain"), 40)
     settled(lambda: worker.metric("bgjobs_events_sent_total"), 20)  # each run sent one, to nobody
     os.kill(worker.children()[0], signal.SIGKILL)
-    until(lambda: worker.text().count(" is ready") >= 3, timeout=20)
+    until(lambda: worker.text().count(" is ready") >= 3)
     settled(lambda: worker.metric("bgjobs_runs_finished_total", **labels, outcome="completed"), 20)

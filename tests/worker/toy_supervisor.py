@@ -1,5 +1,6 @@
 """Starts a real supervisor in a process of its own, with toy children, and looks at what they wrote down."""
 
+import functools
 import json
 import os
 import signal
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.waiting import until
+from tests import waiting
 
+#: A machine with a handful of test processes may take long to start one more.
+until = functools.partial(waiting.until, timeout=30.0)
 ROOT = Path(__file__).resolve().parents[2]
 
 _START = """
@@ -72,7 +75,7 @@ class ToySupervisor:
 
     def get(self, path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(self.url(path), timeout=5) as answer:
+            with urllib.request.urlopen(self.url(path), timeout=20) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -87,7 +90,7 @@ class ToySupervisor:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def end(self, timeout: float = 10.0) -> int:
+    def end(self, timeout: float = 30.0) -> int:
         return self.process.wait(timeout)
 
     def close(self) -> None:
