@@ -113,6 +113,7 @@ class Execution:
                 name=run.event_name,
                 data=data if model is None else read_event_data(model, data),
                 time=aware(run.created_ms / 1000),
+                key=run.partition or None,
             )
         return self.event
 

@@ -143,3 +143,20 @@ async def test_waits_signals_invokes_and_sent_events(redis_url: str, namespace: 
 
 async def _waits_for(here: Any, run: str, step: str) -> bool:
     return any(each.key.startswith(step) for each in await here.client.steps(run))
+
+
+async def test_the_partition_key_comes_with_the_event(redis_url: str, namespace: str) -> None:
+    """Through a direct lease, and through the record of a run that left in between."""
+    app = App("shop")
+
+    @app.function("keyed", on="keyed")
+    async def keyed(ctx: Context[Any]) -> list[str | None]:
+        before = await ctx.step.run("before", lambda: ctx.event.key)
+        await ctx.step.sleep("pause", "1h")
+        return [before, ctx.event.key]
+
+    async with live(app, redis_url, namespace) as here:
+        run = (await here.client.send("keyed", key="tenant-1")).run_id("keyed")
+        await here.state(run, RunState.WAITING)
+        here.advance(3601)
+        assert await here.client.result(run, timeout=10) == ["tenant-1", "tenant-1"]
