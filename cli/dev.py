@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from .options import shared_option, shared_options
-from .worker_options import worker_options
+from .worker_options import require_unix, worker_options
 
 
 @click.command()
@@ -34,6 +34,7 @@ def dev(target: str, reload: bool, data: Path, **given: Any) -> None:
     With --redis or BGJOBS_REDIS_URL that server is used instead of an own one. Prints a line per run with what it
     returned.
     """
+    require_unix()
     from ..broker.connection import redacted
     from ..broker.server import dev_server
     from ..worker import logs

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .options import shared_option, shared_options
-from .worker_options import limits_of_processes, worker_options
+from .worker_options import limits_of_processes, require_unix, worker_options
 
 
 @click.command()
@@ -22,6 +22,7 @@ def worker(target: str, **given: Any) -> None:
     SIGTERM or Ctrl-C lets runs end within --shutdown-timeout and hands the rest back; a second one stops at once.
     SIGHUP replaces the processes one by one by fresh ones, which have the code of now.
     """
+    require_unix()
     from ..worker import logs
     from ..worker.options import WorkerOptions
     from ..worker.supervisor import Supervisor

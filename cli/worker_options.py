@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from ..broker import defaults
+from ..broker.errors import UsageError
 from ..broker.settings import SETTINGS, Settings
 from .options import DURATION, MEMORY, NAMES, PORT
 
@@ -24,6 +26,14 @@ class OptionSet:
         for option in reversed(self._options):
             command = option(command)
         return command
+
+
+def require_unix() -> None:
+    """Refuse systems without the signals and sockets that worker processes need. Raises UsageError."""
+    if sys.platform == "win32":
+        raise UsageError(
+            "Workers run on Linux and macOS.", remedy="Use WSL or a container; sending events works on Windows too."
+        )
 
 
 def _option(name: str, *, default: Any, show_default: str | None = None, **how: Any) -> Callable[[Any], Any]:
