@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -20,8 +21,8 @@ LONGEST_TRACEBACK = 16_000
 #: The next attempt would raise them again.
 _FINAL = (NonRetriable, StepFailed, UsageError)
 
-#: Where bgjobs itself runs user code from: frames there say nothing about the user's mistake.
-_OWN = str(Path(__file__).parent)
+#: Where bgjobs itself is: frames there say nothing about the user's mistake.
+_OWN = f"{Path(__file__).parent.parent}{os.sep}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

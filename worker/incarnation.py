@@ -136,7 +136,7 @@ class Incarnation:
         self.committer.poke()
 
     async def leave(self) -> None:
-        """Say goodbye: what is still held goes back, the consumer is deleted. If Redis is away, the lease tells others."""
+        """Say goodbye: what is still held goes back, the consumer is deleted. If Redis is away, the lease tells."""
         await self._ingest_loop.stop()
         await self._blocking_reads.connection_pool.disconnect(inuse_connections=True)
         with contextlib.suppress(Exception):

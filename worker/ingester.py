@@ -24,9 +24,9 @@ logger = logging.getLogger("bgjobs.worker")
 
 MOST_EVENTS = 200  # in one call: its work budget
 MOST_BYTES = 4 * 1024 * 1024
-LOOK_AFTER = 100  # entries after which to look at the ready runs and the memory ...
-LOOK_EVERY = 1.0  # ... but not more often than this, in seconds
-PAUSE = 2.0  # seconds until the next batch when there are too many
+LOOK_AFTER_RUNS = 2_000  # made by this worker, after which it looks at how much is ready ...
+LOOK_AFTER_BYTES = 16 * 1024 * 1024  # ... or after so much data of events
+PAUSE = 1.0  # seconds between looks as long as there is too much
 LOOK_AGAIN = 5.0  # seconds between looks at a registry with expressions that can't be evaluated
 
 
@@ -63,10 +63,9 @@ class Ingester:
         self._own_queue = own_queue
         self._leased = leased
         self._bytes_per_event = 512.0
-        self._paused_until = 0.0
         self._interrupted = False  # a call failed: what it carried is still to be ingested
-        self._seen_since = 0  # entries read since the last look at the ready runs
-        self._looked_at = 0.0
+        self._made = self._made_bytes = 0  # runs, and bytes of events, since the last look at how much is ready
+        self.paused = False  # events wait in the stream, because too much is ready
         self._most_ready = most_ready
         self.last_progress = time.monotonic()
 
@@ -90,8 +89,10 @@ class Ingester:
             return LOOK_AGAIN
         if not self._lease.leasing:
             return 1.0
-        if self._paused_until > time.monotonic():
-            return 0.5
+        if self._made >= min(LOOK_AFTER_RUNS, self._most_ready) or self._made_bytes >= LOOK_AFTER_BYTES:
+            await self._look()
+            if self.paused:
+                return PAUSE
         if not self._ahead():
             try:
                 await asyncio.wait_for(self._capacity.wait(), 1.0)
@@ -103,9 +104,7 @@ class Ingester:
         self.last_progress = time.monotonic()
         if entries:
             self._learn_size(entries)
-            self._seen_since += len(entries)
             await self.ingest([self._decider.event(*entry) for entry in entries])
-            await self._watch()
         return None
 
     async def finish(self) -> None:
@@ -190,6 +189,8 @@ class Ingester:
             finally:
                 self._capacity.settle(room, started)
         self._committer.go_on()
+        self._made += reply.created
+        self._made_bytes += sum(len(event.data) for event in batch)
         self._metrics.ingested(self._app, len(batch) - len(reply.stale) - len(reply.unfinished), reply.duplicates)
         for event_index, match_index, g in reply.leased:
             self._leased(self._decider.leased(batch[event_index], match_index, g, reply.now_ms))
@@ -197,17 +198,15 @@ class Ingester:
             self._committer.ask()
         return reply
 
-    async def _watch(self) -> None:
+    async def _look(self) -> None:
         """Pause above 100,000 ready runs, or when memory runs out: a stream entry takes a third of a run (R13)."""
-        now = time.monotonic()
-        if self._seen_since < min(LOOK_AFTER, self._most_ready) or now - self._looked_at < LOOK_EVERY:
-            return
-        self._seen_since, self._looked_at = 0, now
         matcher = self._catalog.knowledge.matcher
         lacking = self._own_queue(matcher)
         queues = {definition.queue_key for definition in matcher.definitions.values()}
         queues |= {f"{each.queue_key}:{each.id}" for each in matcher.definitions.values() if each.key in lacking}
-        if pressure := await self._reader.pressure(queues, self._most_ready):
-            self._paused_until = now + PAUSE
-            self._seen_since = LOOK_AFTER  # look again after the next batch
-            logger.warning("ingest of app %s pauses: %s", self._app, pressure)
+        pressure = await self._reader.pressure(queues, self._most_ready)
+        if not pressure:
+            self._made = self._made_bytes = 0
+        if bool(pressure) is not self.paused:
+            self.paused = bool(pressure)
+            logger.warning("ingest of app %s %s", self._app, f"pauses: {pressure}" if pressure else "goes on")

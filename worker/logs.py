@@ -21,7 +21,7 @@ logger = logging.getLogger("bgjobs.worker")
 runs = logging.getLogger("bgjobs.runs")
 
 #: Where bgjobs itself runs user code from.
-_OWN = str(Path(__file__).parent)
+_OWN = f"{Path(__file__).parent.parent}{os.sep}"
 _CONTEXT = ("run", "function", "step", "attempt")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
