@@ -18,7 +18,7 @@ else
   redis.call('ZREM', T .. 'cr', call.entry)
 end
 for _, spec in ipairs(call.runs) do
-  spec.sc = real(spec.t - spec.pri)
+  spec.sc, spec.t = real(spec.t - spec.pri), int(spec.t)
   spec.kd = 'cron'
   Create.run(spec, call.inline_max)
 end

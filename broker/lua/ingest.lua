@@ -5,15 +5,18 @@
 -- arguments: offset ms, msgpack {app, w, seq, cap, inline_max, star, names, functions, events}
 --   names: [name, registry version, wait version]; functions: [function key, queue, priority ms, 1 if its own queue, kind,
 --   1 if this worker may lease it]
---   events: [stream id, name index, event id, event key, claim, score, data, matches, buckets, envelope, verdicts, due, fields,
---   bad, partition key, reached, until]; a match is [function index, run id, limiters]; claim: "" or the beginning of a generated id
---     reached, until: of an event with more runs than one call makes, the function keys up to which they were made before,
+--   events: [stream id, name index, event id, event key, claim, score, data, matches, what few events have]
+--     claim: "" or the beginning of a generated id; matches: flat function index, run id, limiters
+--     what few events have: {buckets, envelope, verdicts, due, fields, bad, partition, reached, till}
+--     reached, till: of an event with more runs than one call makes, the function keys up to which they were made before,
 --     and are made by this call ("": all); its matches are in the order of their function keys (R7)
 -- replies: {stale event indexes, leased (flat: event, match, g), candidates (flat: event, member, filter),
 --   {now, duplicates, created, refused, more}, unfinished (flat: event, reached)}
 --   an event that is in none of these lists and not acknowledged erred: it is delivered again, in the end alone (R11)
 -- uses: grow guard batch bells claims ingested portions stream lease
 local call = cmsgpack.unpack(ARGV[2])
+local PLAIN = { buckets = {}, due = 0, bad = '', partition = '', reached = '', till = '' }
+for _, event in ipairs(call.events) do event.more = event[9] or PLAIN end
 local may_lease = call.cap > 0 and Lease.allowed(call.w, call.seq)
 local lease = { room = may_lease and call.cap or 0, w = call.w, granted = {}, empty = {} }
 local context = Ingested.context(call, lease)
@@ -33,12 +36,12 @@ for index, event in ipairs(call.events) do
   elseif seen[index] and not reached[event[1]] then
     context.duplicates = context.duplicates + 1
     done(event)
-  elseif event[14] == '' and (reached[event[1]] or '') ~= event[16] then
+  elseif event.more.bad == '' and (reached[event[1]] or '') ~= event.more.reached then
     Ingested.put_off(index, reached[event[1]] or '', context)
   else
     local ok, finished = Guard.call(Ingested.event, event, index, context)
     if not ok then
-      redis.call('ZADD', T .. 'bad', int(NOW), 'i|' .. event[1] .. ' ' .. finished)
+      redis.call('ZADD', T .. 'bad', NOW_TEXT, 'i|' .. event[1] .. ' ' .. finished)
     elseif finished then
       done(event)
     end

@@ -31,7 +31,7 @@ local function from_start()
   local limiters = call['function'] == '' and call.limiters == '' and r.l or call.limiters
   local made = Create.run({
     rid = call.new, f = call['function'] ~= '' and call['function'] or r.f, q = call.queue ~= '' and call.queue or r.q,
-    l = limiters, n = r.n, i = r.i, key = call.new, data = data, t = NOW, sc = int(NOW), kd = r.kd or '',
+    l = limiters, n = r.n, i = r.i, key = call.new, data = data, t = NOW_TEXT, sc = NOW_TEXT, kd = r.kd or '',
     extra = r.pk and { 'ro', call.run, 'pk', r.pk } or { 'ro', call.run },
   }, call.inline_max)
   return { made == 'dup' and 'exists' or 'OK', call.new }

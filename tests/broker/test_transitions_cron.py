@@ -79,7 +79,8 @@ async def test_entries_of_other_apps_hide_nothing_and_keep_nobody_busy(driver: D
         driver.keys("cr"), {f"gone/f{number}|* * * * *": now - 1000 + number for number in range(300)}
     )
     _, reply = await driver.pump("w1", sweep=True)
-    assert (reply.cron, reply.next_due_ms) == ((), None)
+    assert reply.cron == ()
+    assert (reply.next_due_ms or 0) > 5000
     await registered(driver, in_ms=500)
     _, reply = await driver.pump("w1", sweep=True)
     assert reply.next_due_ms is not None

@@ -291,3 +291,15 @@ async def test_a_delayed_event_can_be_moved(driver: Driver) -> None:
 
 def _key(event_id: str) -> str:
     return ids.event_key("go", event_id)
+
+
+async def test_an_invoked_and_a_triggered_run_of_one_batch_keep_their_kinds(driver: Driver) -> None:
+    """The same function, once asked for by name and once by its trigger."""
+    await driver.register(Function(id="f", names=["go", "bgjobs/invoke"]))
+    await driver.send("bgjobs/invoke")
+    await driver.send("go")
+    await driver.ingest()
+    assert sorted((run.event_name, run.kind) for run in await driver.lease("w1")) == [
+        ("bgjobs/invoke", "invoke"),
+        ("go", ""),
+    ]

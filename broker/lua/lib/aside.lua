@@ -5,22 +5,22 @@ local Aside = {}
 -- A dead letter of kind `event`, once: whoever acknowledges the entry writes it.
 local function bury(event, app)
   if redis.call('XACK', T .. 'ev', app, event[1]) == 0 then return end
-  redis.call('XADD', T .. 'dq', '*', 'k', 'event', 'r', event[1], 'f', app, 'y', 'BadEvent', 'm', event[14], 's', 'bad event',
-    't', int(NOW), 'd', cmsgpack.pack(event[13]))
+  redis.call('XADD', T .. 'dq', '*', 'k', 'event', 'r', event[1], 'f', app, 'y', 'BadEvent', 'm', event.more.bad, 's', 'bad event',
+    't', NOW_TEXT, 'd', cmsgpack.pack(event.more.fields))
 end
 
 -- The first app that reads a delayed event moves it to a timer; it comes back without its due time (R51).
 local function put_off(event)
   local record, fields = T .. 'fe:' .. event[4], {}
   if redis.call('HSETNX', record, 'state', 'waiting') == 0 then return end
-  for i = 1, #event[13], 2 do
-    if event[13][i] ~= 't' then
-      fields[#fields + 1] = event[13][i]
-      fields[#fields + 1] = event[13][i + 1]
+  for i = 1, #event.more.fields, 2 do
+    if event.more.fields[i] ~= 't' then
+      fields[#fields + 1] = event.more.fields[i]
+      fields[#fields + 1] = event.more.fields[i + 1]
     end
   end
-  redis.call('HSET', record, 'fields', cmsgpack.pack(fields), 'due', int(event[12]))
-  redis.call('ZADD', T .. 'dl', int(event[12]), 'e|' .. event[4])
+  redis.call('HSET', record, 'fields', cmsgpack.pack(fields), 'due', int(event.more.due))
+  redis.call('ZADD', T .. 'dl', int(event.more.due), 'e|' .. event[4])
 end
 
 -- A lifecycle event that no run's end wrote: the run's state or its replays disagree (R12).
@@ -35,15 +35,15 @@ end
 
 -- Whether the event is done with.
 function Aside.event(event, name, app)
-  if event[14] ~= '' then
+  if event.more.bad ~= '' then
     bury(event, app)
     return true
   end
-  if event[12] > NOW then
+  if event.more.due > NOW then
     put_off(event)
     return true
   end
   -- An app that lags reads the entry of a delayed event when that is due already: it comes once more, from the timer.
-  if event[12] > 0 and redis.call('EXISTS', T .. 'fe:' .. event[4]) == 1 then return true end
+  if event.more.due > 0 and redis.call('EXISTS', T .. 'fe:' .. event[4]) == 1 then return true end
   return forged(name, event[3])
 end

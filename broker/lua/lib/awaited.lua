@@ -5,7 +5,7 @@ local Awaited = { left = 100 }
 -- Resolve the waits in one bucket, but for those that a worker has found not to be meant. Answers whether there are some
 -- about whose filters it has to decide.
 local function bucket(key, event, index, candidates)
-  local verdicts, decided, undecided = event[11], 0, false
+  local verdicts, decided, undecided = event.more.verdicts, 0, false
   if Awaited.left <= 0 then return false end
   for _ in pairs(verdicts) do decided = decided + 1 end
   for _, member in ipairs(redis.call('ZRANGE', key, 0, Awaited.left + decided - 1)) do
@@ -16,7 +16,7 @@ local function bucket(key, event, index, candidates)
       redis.call('ZREM', key, member)
     elseif string.sub(member, 1, 1) == '.' or verdicts[member] == true then
       Awaited.left = Awaited.left - 1
-      Pending.settle(rid, step, event[10])
+      Pending.settle(rid, step, event.more.envelope)
     elseif verdicts[member] == nil then
       Awaited.left = Awaited.left - 1
       undecided = true
@@ -32,7 +32,7 @@ end
 -- one call resolves.
 function Awaited.resolve(event, index, context)
   local keys, undecided = {}, false
-  for i, name in ipairs(event[9]) do keys[i] = T .. 'w:' .. context.call.app .. '|' .. name end
+  for i, name in ipairs(event.more.buckets) do keys[i] = T .. 'w:' .. context.call.app .. '|' .. name end
   for _, key in ipairs(keys) do undecided = bucket(key, event, index, context.candidates) or undecided end
   if undecided then return 'undecided' end
   if Awaited.left > 0 then return nil end

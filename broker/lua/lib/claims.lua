@@ -2,28 +2,31 @@
 -- uses: clock
 local Claims = { gathered = {} }
 
+-- Generated ids: a set per 32 s of their own time. Supplied ids: a key each, for a day (R2).
 local function claim_key(app, event)
-  if event[5] ~= '' then return T .. 'sn:' .. app .. ':' .. event[5] end -- generated ids: a set per 32 s of their own time
-  return T .. 'sn:' .. app .. ':=' .. event[4] -- supplied ids: a key each, for a day (R2)
+  return T .. 'sn:' .. app .. (event[5] ~= '' and ':' .. event[5] or ':=' .. event[4])
 end
 
 -- Which events of the batch were ingested before, by index; also an event that stands twice in this batch.
 function Claims.seen(call)
   local seen, sets, here = {}, {}, {}
   for index, event in ipairs(call.events) do
-    if event[14] ~= '' or event[12] > 0 then
+    local id = event[4]
+    if event.more.bad ~= '' or event.more.due > 0 then
       seen[index] = false -- a bad event; or the entry of a delayed one, which comes once more, maybe in this very batch
-    elseif here[event[4]] then
+    elseif here[id] then
       seen[index] = true
-    elseif event[5] == '' then
-      here[event[4]] = true
-      seen[index] = redis.call('EXISTS', claim_key(call.app, event)) == 1
     else
-      here[event[4]] = true
+      here[id] = true
       local key = claim_key(call.app, event)
-      sets[key] = sets[key] or { members = {}, indexes = {} }
-      table.insert(sets[key].members, event[4])
-      table.insert(sets[key].indexes, index)
+      if event[5] == '' then
+        seen[index] = redis.call('EXISTS', key) == 1
+      else
+        local set = sets[key] or { members = {}, indexes = {} }
+        sets[key] = set
+        set.members[#set.members + 1] = id
+        set.indexes[#set.indexes + 1] = index
+      end
     end
   end
   for key, set in pairs(sets) do

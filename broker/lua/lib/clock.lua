@@ -9,3 +9,4 @@ local NOW_US = tonumber(TIME[1]) * 1000000 + tonumber(TIME[2]) + OFFSET * 1000
 -- Lua would print 1.7e+15: whole numbers leave as digits, scores with every digit a double has.
 local function int(n) return string.format('%.0f', n) end
 local function real(n) return string.format('%.17g', n) end
+local NOW_TEXT, NOW_US_TEXT = int(NOW), int(NOW_US)

@@ -4,6 +4,7 @@ local Finish = {}
 
 local SUCCESS, FAILURE = '\146\0', '\146\1' -- msgpack: an array of two with its code
 local EVENTS = { c = 'bgjobs/run.completed', f = 'bgjobs/run.failed', x = 'bgjobs/run.cancelled' }
+local MINUTE = T .. 'st:' .. int(math.floor(NOW / 60000))
 local wanted -- names of lifecycle events that some trigger names
 
 -- An error map made here, for ends that no worker reports.
@@ -43,7 +44,7 @@ local function on_failure(r, value, inline_max)
   Create.run({
     rid = string.sub(r.rid, 1, 2) .. string.sub(redis.sha1hex(handler .. '\0' .. turn), 1, 24),
     f = handler, q = target[4], l = '', n = EVENTS.f, i = turn, key = string.sub(redis.sha1hex(EVENTS.f .. '\0' .. turn), 1, 24),
-    data = story(r, 'error', value), t = NOW, sc = int(NOW), kd = 'failure',
+    data = story(r, 'error', value), t = NOW_TEXT, sc = NOW_TEXT, kd = 'failure',
   }, inline_max)
 end
 
@@ -55,7 +56,7 @@ end
 
 -- state: 'c', 'f' or 'x'; value: the result, or the error map, encoded; error (state f): type, message, fingerprint, reason, step
 function Finish.run(r, state, value, inline_max, error)
-  local changes = { 's', state, 'z', int(NOW) }
+  local changes = { 's', state, 'z', NOW_TEXT }
   if state == 'c' and #value <= 64 then
     changes[5], changes[6] = 'o', value
   else
@@ -66,9 +67,9 @@ function Finish.run(r, state, value, inline_max, error)
   redis.call('HSET', r.key, unpack(changes))
   if r.s == 'r' then Batch.remove(T .. 'in:' .. r.w, r.rid) end
   Ready.release(r)
-  Batch.add(T .. 'done:' .. r.f .. ':' .. state, int(NOW), r.rid)
-  Batch.count(T .. 'st:' .. int(math.floor(NOW / 60000)), r.f .. '|' .. state, 1)
-  if tonumber(r.np or '0') > 0 then redis.call('ZADD', T .. 'dl', int(NOW), 'z|' .. r.rid) end
+  Batch.add(T .. 'done:' .. r.f .. ':' .. state, NOW_TEXT, r.rid)
+  Batch.count(MINUTE, r.f .. '|' .. state, 1)
+  if tonumber(r.np or '0') > 0 then redis.call('ZADD', T .. 'dl', NOW_TEXT, 'z|' .. r.rid) end
   if r.pa then Pending.settle(r.pa, r.ps, (state == 'c' and SUCCESS or FAILURE) .. value) end
   announce(r, state, state == 'c' and 'result' or 'error', value)
   if state == 'f' then

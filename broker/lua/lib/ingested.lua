@@ -28,22 +28,23 @@ local function may_lease(lease, definition)
 end
 
 local function create(event, name, index, context)
-  local call, lease = context.call, context.lease
-  local alone = #event[8] == 1 and event[16] == '' and event[17] == ''
+  local call, lease, matches, more, score = context.call, context.lease, event[8], event.more, event[6]
+  local alone = #matches == 3 and more.reached == '' and more.till == ''
   local size = alone and call.inline_max or -1
-  for turn, match in ipairs(event[8]) do
-    local definition = call.functions[match[1]]
-    local grant = may_lease(lease, definition) and { w = lease.w, g = int(NOW_US) } or nil
-    local made = Create.run({ rid = match[2], f = definition[1], q = definition[2], l = match[3], n = name, i = event[3],
-      key = event[4], data = event[7], t = math.floor(event[6]), sc = real(event[6] - definition[3]), kd = definition[5],
-      extra = event[15] ~= '' and { 'pk', event[15] } or nil }, size, grant)
+  local extra = more.partition ~= '' and { 'pk', more.partition } or nil
+  for i = 1, #matches, 3 do
+    local definition = call.functions[matches[i]]
+    local grant = may_lease(lease, definition) and { w = lease.w, g = NOW_US_TEXT } or nil
+    local made = Create.run({ rid = matches[i + 1], f = definition[1], q = definition[2], l = matches[i + 2], n = name, i = event[3],
+      key = event[4], data = event[7], t = string.match(score, '^%d+'), kd = definition[5], extra = extra,
+      sc = definition[3] == 0 and score or real(tonumber(score) - definition[3]) }, size, grant)
     if made ~= 'dup' then context.created = context.created + 1 end
     if made == 'queued' then
       lease.left = true
     elseif made == 'running' then
       lease.room = lease.room - 1
       local granted = lease.granted
-      granted[#granted + 1], granted[#granted + 2], granted[#granted + 3] = int(index - 1), int(turn - 1), grant.g
+      granted[#granted + 1], granted[#granted + 2], granted[#granted + 3] = int(index - 1), int((i - 1) / 3), grant.g
     end
     if definition[4] == 1 then redis.call('SADD', T .. 'qm:' .. call.app, string.match(definition[1], '/(.+)$')) end
   end
@@ -63,18 +64,18 @@ end
 function Ingested.event(event, index, context)
   local name = context.call.names[event[2]][1]
   if Aside.event(event, name, context.call.app) then return true end
-  local first = event[16] == ''
+  local first, till = event.more.reached == '', event.more.till
   local waits = first and Awaited.resolve(event, index, context)
   if waits == 'more' then Ingested.put_off(index, '', context) end
   if waits then return false end
-  if context.created > 0 and context.created + #event[8] > RUNS then
-    Ingested.put_off(index, event[16], context)
+  if context.created > 0 and context.created + #event[8] / 3 > RUNS then
+    Ingested.put_off(index, event.more.reached, context)
     return false
   end
   create(event, name, index, context)
   if first then Claims.claim(context.call.app, event) end
-  if event[17] == '' then return true end
-  Portions.keep(context.call.app, event[1], event[17])
-  Ingested.put_off(index, event[17], context)
+  if till == '' then return true end
+  Portions.keep(context.call.app, event[1], till)
+  Ingested.put_off(index, till, context)
   return false
 end

@@ -22,7 +22,7 @@ function Invoke.start(r, step, due, spec, inline_max)
   Pending.add(r, step, 'i', due, { child, spec[8] })
   Create.run({
     rid = child, f = spec[2], q = spec[3], l = spec[4], n = 'bgjobs/invoke', i = spec[6],
-    key = string.sub(redis.sha1hex('bgjobs/invoke\0' .. spec[6]), 1, 24), data = data, t = NOW, sc = int(NOW - spec[5]),
+    key = string.sub(redis.sha1hex('bgjobs/invoke\0' .. spec[6]), 1, 24), data = data, t = NOW_TEXT, sc = int(NOW - spec[5]),
     kd = 'invoke', extra = { 'pa', r.rid, 'ps', step },
   }, inline_max)
 end

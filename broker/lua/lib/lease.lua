@@ -22,9 +22,9 @@ local function grant(rid, w, reply)
   if r.b then
     redis.call('HSET', key, 's', 'r', 'w', w, 'g', g)
   else
-    redis.call('HSET', key, 's', 'r', 'w', w, 'g', g, 'b', int(NOW))
+    redis.call('HSET', key, 's', 'r', 'w', w, 'g', g, 'b', NOW_TEXT)
   end
-  Batch.add(T .. 'in:' .. w, int(NOW), rid)
+  Batch.add(T .. 'in:' .. w, NOW_TEXT, rid)
   local data = r.e and redis.call('HGET', T .. 'e:' .. r.e, 'd') or ''
   local size = #data + tonumber(r.sb or '0')
   -- A run with more checkpoints than one reply may carry is read by its worker in calls of its own (R50).

@@ -37,5 +37,5 @@ function Record.terminal(r) return r.s == 'c' or r.s == 'f' or r.s == 'x' end
 -- A fence number larger than the last, and later than any lease that a failover lost (R17).
 function Record.fence(g)
   local last = tonumber(g or '0') or 0
-  return int(math.max(last + 1, NOW_US))
+  return last < NOW_US and NOW_US_TEXT or int(last + 1)
 end
