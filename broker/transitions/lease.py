@@ -30,11 +30,11 @@ def beat(incarnation: str, *, ttl_ms: int, interval_ms: int) -> Call[tuple[bool,
 def reconcile(
     incarnation: str, *, seq: int, held: Sequence[LeasedRun], waiting: Mapping[str, Sequence[str]] | None = None
 ) -> Call[tuple[int, tuple[str, ...], tuple[Resolution, ...]]]:
-    """Settle what lost replies left open. Answers (runs given back, run ids held without
-    the right, mail it may have missed).
+    """Settle what lost replies left open.
 
-    `seq` must have grown, as for every call that leases: a call that was stuck for long does nothing. `waiting` gives per
-    held run the steps whose outcomes somebody waits for on the worker: those that are there are told again.
+    Answers (runs given back, run ids held without the right, mail it may have missed). `seq` must have grown, as for every
+    call that leases: a call that was stuck for long does nothing. `waiting` gives per held run the steps whose outcomes
+    somebody waits for on the worker: those that are there are told again.
     """
     flat: list[str | bytes] = []
     for run in held:
