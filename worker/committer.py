@@ -209,14 +209,15 @@ class Committer:
         if self._wanted and self._can_lease():
             async with self._lease.lock:
                 room = self._capacity.reserve(self._capacity.total)
+                self._wanted = False  # whoever asks while the call is under way asks for the next
                 try:
                     reply = await self._call(batch, sweep, room, self._lease.next())
                 except BaseException:
                     self._capacity.settle(room, 0)
-                    self._lease.unsettled = True
+                    self._lease.unsettled = self._wanted = True
                     raise
                 self._capacity.settle(room, len(reply.leased))
-                self._wanted = reply.more or reply.refused
+                self._wanted = self._wanted or reply.more or reply.refused
         else:
             reply = await self._call(batch, sweep, 0, 0)
         if sweep:
