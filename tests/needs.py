@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ALL = os.environ.get("BGJOBS_TEST_ALL") == "1"
+SLOW_TIMEOUT = 600  # seconds for a test marked slow_fault, instead of pyproject.toml's for all
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
@@ -39,6 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow_fault") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
     if ALL:
         return
     asked_for = config.option.markexpr or ""

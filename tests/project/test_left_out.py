@@ -24,7 +24,7 @@ def test_may_be_skipped(): ...
 def session(folder: Path, *flags: str, **environ: str) -> tuple[int, str]:
     """Run a session of its own: status and output."""
     (folder / "test_them.py").write_text(TESTS)
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers = slow_fault\n")
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n  slow_fault\n  timeout\n")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BGJOBS_", "PYTEST_"))}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "tests.needs", "-p", "no:cacheprovider", *flags, str(folder)],
