@@ -32,7 +32,7 @@ class Live:
 
     def set_offset(self, milliseconds: int) -> None:
         """By how much that time differs from the server's."""
-        self.worker.offset_ms = self.client.offset_ms = milliseconds
+        self.worker.offset_ms = self.client._requests.offset_ms = milliseconds
 
     def set_time(self, moment: datetime) -> None:
         """Move that time to a moment. Where several workers live, move them one right after the other."""
@@ -84,7 +84,7 @@ async def live(
     task = asyncio.create_task(worker.run())
     async with AsyncClient(redis_url, namespace=namespace, app=app.id) as client:
         running = Live(worker, client, metrics, task)
-        client.offset_ms = worker.offset_ms
+        client._requests.offset_ms = worker.offset_ms
         try:
             yield running
         finally:

@@ -1,6 +1,8 @@
 -- purpose: events that make no runs and end no waits now: bad ones, delayed ones, forged lifecycle events
--- uses: clock
+-- uses: clock bells
 local Aside = {}
+
+local IDLE = 6000 -- ms after which even an idle worker looks for timers, and a little
 
 -- A dead letter of kind `event`, once: whoever acknowledges the entry writes it.
 local function bury(event, app)
@@ -10,7 +12,7 @@ local function bury(event, app)
 end
 
 -- The first app that reads a delayed event moves it to a timer; it comes back without its due time (R51).
-local function put_off(event)
+local function put_off(event, w)
   local record, fields = T .. 'fe:' .. event[4], {}
   if redis.call('HSETNX', record, 'state', 'waiting') == 0 then return end
   for i = 1, #event.more.fields, 2 do
@@ -21,6 +23,7 @@ local function put_off(event)
   end
   redis.call('HSET', record, 'fields', cmsgpack.pack(fields), 'due', int(event.more.due))
   redis.call('ZADD', T .. 'dl', int(event.more.due), 'e|' .. event[4])
+  if event.more.due < NOW + IDLE then Bells.poke(w) end
 end
 
 -- A lifecycle event that no run's end wrote: the run's state or its replays disagree (R12).
@@ -34,13 +37,13 @@ local function forged(name, id)
 end
 
 -- Whether the event is done with.
-function Aside.event(event, name, app)
+function Aside.event(event, name, call)
   if event.more.bad ~= '' then
-    bury(event, app)
+    bury(event, call.app)
     return true
   end
   if event.more.due > NOW then
-    put_off(event)
+    put_off(event, call.w)
     return true
   end
   -- An app that lags reads the entry of a delayed event when that is due already: it comes once more, from the timer.

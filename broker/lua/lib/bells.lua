@@ -15,12 +15,23 @@ function Bells.flush()
   Bells.wanted = {}
 end
 
--- Put a message for the incarnation `w` into its mailbox, and ring its own bell.
-function Bells.mail(w, rid, g, step, envelope)
-  redis.call('RPUSH', T .. 'mb:' .. w, cmsgpack.pack({ rid, g, step, envelope }))
+-- Ring the own bell of the incarnation `w`: it makes a call that looks at everything.
+function Bells.poke(w)
   local key = T .. 'bell:@' .. w
   if redis.call('LLEN', key) == 0 then
     redis.call('LPUSH', key, '1')
     redis.call('PEXPIRE', key, 60000)
   end
+end
+
+-- Something is due earlier than idle workers know: one of them, that beat lately, learns of it at once.
+function Bells.poke_anyone()
+  local latest = redis.call('ZRANGE', T .. 'wk', -1, -1)[1]
+  if latest then Bells.poke(latest) end
+end
+
+-- Put a message for the incarnation `w` into its mailbox, and ring its own bell.
+function Bells.mail(w, rid, g, step, envelope)
+  redis.call('RPUSH', T .. 'mb:' .. w, cmsgpack.pack({ rid, g, step, envelope }))
+  Bells.poke(w)
 end

@@ -63,7 +63,7 @@ end
 -- Carry out one event. Answers whether it is done with.
 function Ingested.event(event, index, context)
   local name = context.call.names[event[2]][1]
-  if Aside.event(event, name, context.call.app) then return true end
+  if Aside.event(event, name, context.call) then return true end
   local first, till = event.more.reached == '', event.more.till
   local waits = first and Awaited.resolve(event, index, context)
   if waits == 'more' then Ingested.put_off(index, '', context) end
