@@ -49,8 +49,8 @@ class Capacity:
         if self.free > 0:
             self._freed.set()
 
-    def take_back(self) -> None:
-        """A slot was released too early: its run is still here."""
+    def hold(self) -> None:
+        """Take a slot for something that is here already: it was released too early, or is left over from before."""
         self._taken += 1
         if self.free <= 0:
             self._freed.clear()

@@ -264,7 +264,7 @@ class Committer:
         if answer.status is Status.FENCED:
             self._metrics.fenced()
         elif answer.status is Status.INVALID and operation[0] in _LEAVING:
-            self._capacity.take_back()  # the run is still here, and will leave by another operation
+            self._capacity.hold()  # the run is still here, and will leave by another operation
         if not future.done():
             future.set_result(answer)
 

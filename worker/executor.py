@@ -166,7 +166,7 @@ class Executor:
             if function.event_model(run.event_name) is not None:
                 execution.received_event()
             return await code(argument), None
-        except (KeyboardInterrupt, GeneratorExit):
+        except GeneratorExit:
             raise
         except asyncio.CancelledError as error:
             if _current_task().cancelling() and not execution.unwound:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from ..broker.model import LeasedRun, Resolution
+from .capacity import Capacity
 from .execution import Execution
 from .executor import Executor
 from .outcome import Lost
@@ -105,6 +106,12 @@ class Host:
         """Do something to every execution."""
         for execution in list(self._executor.live.values()):
             act(execution)
+
+    def keep_room(self, capacity: Capacity) -> None:
+        """What has not ended here takes up room in `capacity` until it does: threads can't be stopped (R20)."""
+        for task in self._here:
+            capacity.hold()
+            task.add_done_callback(lambda _: capacity.release())
 
     async def wait(self, timeout: float | None = None) -> bool:
         """Wait until no execution is left; False if `timeout` seconds were not enough."""

@@ -78,9 +78,7 @@ class Incarnation:
         self.host = make_host(self.committer)
         self._blocking_reads: AsyncRedis = broker.endpoint.blocking_client()
         self._blocking_bells: AsyncRedis = broker.endpoint.blocking_client()
-        self._reader = StreamReader(
-            self._blocking_reads, broker.client, broker.keys, app=app, consumer=self.id
-        )
+        self._reader = StreamReader(self._blocking_reads, broker.client, broker.keys, app=app, consumer=self.id)
         self._decider = Decider(app, catalog, metrics)
         self.ingester = Ingester(
             broker, self._reader, self.lease, app=app, catalog=catalog, decider=self._decider, capacity=self.capacity,

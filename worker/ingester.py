@@ -180,6 +180,8 @@ class Ingester:
                     )
                 )
                 started = len(reply.leased)
+                if reply.gone:
+                    self._lease.leasing = False  # the next beat will say so, and a new incarnation begins
             except BaseException as error:
                 self._lease.unsettled = self._lease.unsettled or room > 0
                 self._interrupted = not (isinstance(error, Exception) and script_erred(error))
@@ -191,7 +193,8 @@ class Ingester:
         self._committer.go_on()
         self._made += reply.created
         self._made_bytes += sum(len(event.data) for event in batch)
-        self._metrics.ingested(self._app, len(batch) - len(reply.stale) - len(reply.unfinished), reply.duplicates)
+        ingested = 0 if reply.gone else len(batch) - len(reply.stale) - len(reply.unfinished)
+        self._metrics.ingested(self._app, ingested, reply.duplicates)
         for event_index, match_index, g in reply.leased:
             self._leased(self._decider.leased(batch[event_index], match_index, g, reply.now_ms))
         if reply.more:

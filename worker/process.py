@@ -68,7 +68,7 @@ class WorkerProcess:
             logger.error("%s", error)
             self._channel.send("refused", status=error.exit_code, message=str(error))
             return error.exit_code
-        except Exception as error:
+        except BaseException as error:
             logger.exception("this worker process failed")
             self._channel.send("refused", status=exit_status.FAILED, message=f"{type(error).__name__}: {error}")
             return exit_status.FAILED
@@ -81,7 +81,16 @@ class WorkerProcess:
         self._loop = _new_event_loop()
         asyncio.set_event_loop(self._loop)
         try:
-            return self._loop.run_until_complete(self._work(engine))
+            work = self._loop.create_task(self._work(engine), name="bgjobs-work")
+            while True:
+                try:
+                    return self._loop.run_until_complete(work)
+                except (KeyboardInterrupt, SystemExit) as error:
+                    # Raised in a task that user code made, they stop the loop, while that task keeps them for whoever
+                    # awaits it. They end that run's attempt, not the process with everybody else's runs.
+                    if work.done():
+                        raise
+                    logger.warning("a task of a run raised %s; the process goes on", type(error).__name__)
         finally:
             with contextlib.suppress(Exception):
                 _cancel_leftovers(self._loop)

@@ -46,6 +46,7 @@ logger = logging.getLogger("bgjobs.worker")
 
 _CONNECT_SECONDS = 5.0
 _HAND_BACK_SECONDS = 5.0
+_OLD_TASKS_SECONDS = 10.0  # how long runs of a lost lease may take to end before a new incarnation begins beside them
 
 
 class Worker:
@@ -179,8 +180,8 @@ class Worker:
             start_at=self._options.start_at,
         )
 
-    async def _begin(self) -> None:
-        """Begin a new incarnation."""
+    async def _begin(self, before: Host | None = None) -> None:
+        """Begin a new incarnation; what is left of `before` keeps its room."""
         functions = frozenset(self._app.functions)
         queues = {function.definition.as_data().queue_key for function in self._app.functions.values()}
         if self._options.queues:
@@ -211,6 +212,8 @@ class Worker:
             register=self._register,
             on_lost=self._on_lost,
         )
+        if before is not None:
+            before.keep_room(incarnation.capacity)
         await incarnation.begin()
         self._incarnation = incarnation
 
@@ -238,17 +241,19 @@ class Worker:
         old = self._incarnation
         assert old is not None
         await old.abandon()
-        while not await old.host.wait(10.0):
-            logger.warning("%d old runs have not ended yet; taking no new ones", old.host.running)
-            if self._stopping.is_set():
-                return
+        if not await old.host.wait(_OLD_TASKS_SECONDS):
+            stuck = old.host.running
+            logger.warning("%d runs of before do not end; their threads take up room until they do", stuck)
+            if stuck >= self._options.concurrency:
+                logger.error("no room is left beside them: this process ends")
+                self._stopping.set()
         self._finished_before += old.host.finished
         self._incarnation = None
         failures = 0
         while not self._stopping.is_set():
             try:
                 await self._register()
-                await self._begin()
+                await self._begin(old.host)
                 return
             except Exception as error:
                 failures += 1

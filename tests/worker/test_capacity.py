@@ -36,7 +36,7 @@ def test_a_slot_that_was_released_too_early_is_taken_back() -> None:
     capacity = Capacity(1)
     capacity.settle(capacity.reserve(1), 1)
     capacity.release()
-    capacity.take_back()
+    capacity.hold()
     assert capacity.full
 
 

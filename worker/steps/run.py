@@ -100,7 +100,7 @@ async def call_body(
         with in_step(key, attempt):
             value = await _with_timeout(body, options.timeout)
         result: bytes | Failure = packed(value, key)
-    except (KeyboardInterrupt, GeneratorExit, Unwinding):
+    except (GeneratorExit, Unwinding):
         raise
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
@@ -124,7 +124,7 @@ def call_body_here(run_id: str, key: str, attempt: int, body: Body) -> tuple[byt
     try:
         with in_step(key, attempt):
             result: bytes | Failure = packed(body(), key)
-    except (KeyboardInterrupt, Unwinding):
+    except Unwinding:
         raise
     except BaseException as error:
         result = describe(error, attempt)
