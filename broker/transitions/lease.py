@@ -32,9 +32,9 @@ def reconcile(
 ) -> Call[tuple[int, tuple[str, ...], tuple[Resolution, ...]]]:
     """Settle what lost replies left open.
 
-    Answers (runs given back, run ids held without the right, mail it may have missed). `seq` must have grown, as for every
-    call that leases: a call that was stuck for long does nothing. `waiting` gives per held run the steps whose outcomes
-    somebody waits for on the worker: those that are there are told again.
+    Answers (runs given back, run ids held without the right, mail it may have missed). `seq` must have grown, as for
+    every call that leases: a call that was stuck for long does nothing. `waiting` gives per held run the steps whose
+    outcomes somebody waits for on the worker: those that are there are told again.
     """
     flat: list[str | bytes] = []
     for run in held:

@@ -171,8 +171,13 @@ async def test_more_than_one_call_admits_goes_on_by_timer(driver: Driver) -> Non
     await driver.raw.zrem(driver.keys("dl"), "l|A")
     await driver.complete(holder)
     assert not await complaints(driver, {"A": 100} | {f"K{number:02}": 100 for number in range(40)})
+    started = await ready(driver)
+    assert started < 40
+    await driver.send("all")
+    await driver.ingest()
+    assert await ready(driver) == started  # R15: there is room, but others were there before
     await driver.fire()
-    assert await ready(driver) == 40
+    assert await ready(driver) == 41
 
 
 async def commands(driver: Driver, run: LeasedRun) -> int:

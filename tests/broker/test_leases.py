@@ -211,6 +211,18 @@ async def test_bells_wake_as_many_as_there_is_work_for(driver: Driver) -> None:
     assert 0 < await driver.raw.pttl(bell) <= 60_000
 
 
+async def test_what_a_queue_holds_by_mistake_is_not_leased(driver: Driver) -> None:
+    """R17: the record decides; a run that ended, runs or is gone leaves the queue."""
+    ended, running = await driver.start(), await driver.start()
+    await driver.complete(ended)
+    await driver.raw.zadd(driver.keys("q:shop:default"), {ended.id: 1, running.id: 2, "00gone": 3})
+    await driver.send()
+    await driver.ingest()
+    assert len(await driver.lease("w2")) == 1
+    assert await driver.raw.exists(driver.keys("q:shop:default")) == 0
+    assert (await driver.complete(running)).status == "OK"
+
+
 async def test_the_oldest_run_of_all_queues_goes_first(driver: Driver) -> None:
     """R15: whatever the order in which the worker names its queues."""
     first = await driver.start()

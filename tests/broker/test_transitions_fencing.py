@@ -47,6 +47,7 @@ async def test_a_reaped_run_is_fenced_before_anyone_leases_it(driver: Driver, ve
     """R17: reaping raises the number, so what the dead worker still sends changes nothing."""
     run = await driver.start(worker="w1")
     assert await driver.kill("w1", "w2") == 1
+    assert int((await driver.record(run.id))["g"]) > run.fence
     before = await driver.snapshot()
     assert (await driver.apply("w1", OPERATIONS[verb](run))).status is Status.FENCED
     assert await driver.snapshot() == before
