@@ -6,7 +6,8 @@ from ..broker.connection import AsyncRedis
 from ..broker.keys import Keys
 from ..broker.stream import wait_for_bell
 from .capacity import Capacity
-from .committer import Committer, LeaseState
+from .committer import Committer
+from .lease_state import LeaseState
 
 
 class BellWatch:

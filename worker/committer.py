@@ -13,7 +13,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..broker.broker import Broker
 from ..broker.failures import Failure, classify, script_erred
@@ -21,6 +21,7 @@ from ..broker.model import Answer, CronDue, LeasedRun, PumpReply, Resolution, St
 from ..broker.operations import Operation
 from ..broker.transitions import pump
 from .capacity import Capacity
+from .lease_state import LeaseState
 from .metrics import WorkerMetrics
 
 logger = logging.getLogger("bgjobs.worker")
@@ -32,21 +33,6 @@ IDLE_PUMP = 5.0  # seconds an idle worker goes without a pump at most
 
 #: Operations after which the run is no longer on this worker.
 _LEAVING = frozenset("cfrbmxs")
-
-
-@dataclass(slots=True)
-class LeaseState:
-    """What leasing calls of one incarnation share: only one is in flight, each with a larger number (R18)."""
-
-    incarnation: str
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    seq: int = 0
-    unsettled: bool = False  # a reply was lost: reconcile before the next leasing call
-    leasing: bool = True  # false once a stop was requested, or the lease is lost
-
-    def next(self) -> int:
-        self.seq += 1
-        return self.seq
 
 
 @dataclass(slots=True, kw_only=True)

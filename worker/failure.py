@@ -86,7 +86,7 @@ def describe(error: BaseException, attempt: int) -> Failure:
     first = leaves[0]
     fields = {
         "type": type_name(error if len(leaves) > 1 else first),
-        "message": _message(error if len(leaves) > 1 else first),
+        "message": message_of(error if len(leaves) > 1 else first),
         "traceback": _traceback(error),
         "attempt": attempt,
     }
@@ -118,7 +118,8 @@ def _leaves(error: BaseException) -> list[BaseException]:
     return [error]
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """What an exception says; never raises, never longer than it is useful."""
     try:
         text = str(error)
     except Exception as broken:

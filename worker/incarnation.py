@@ -18,11 +18,12 @@ from ..broker.transitions import beat, delist, enlist
 from .bell import BellWatch
 from .capacity import Capacity
 from .catalog import Catalog
-from .committer import Committer, Handlers, LeaseState
+from .committer import Committer, Handlers
 from .decisions import Decider
 from .heartbeat import Heartbeat, LeaseLoss
 from .host import Host
 from .ingester import Ingester
+from .lease_state import LeaseState
 from .loop import Loop, cancel_until_done
 from .metrics import WorkerMetrics
 from .options import WorkerOptions

@@ -16,8 +16,9 @@ from ..broker.transitions import ingest
 from ..define.matching import Matcher
 from .capacity import Capacity
 from .catalog import Catalog
-from .committer import Committer, LeaseState
+from .committer import Committer
 from .decisions import Decider
+from .lease_state import LeaseState
 from .metrics import WorkerMetrics
 
 logger = logging.getLogger("bgjobs.worker")

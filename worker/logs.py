@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from .failure import FailedElsewhere
+from .failure import LONGEST_TRACEBACK, FailedElsewhere, message_of
 from .log_context import ContextFilter
 from .options import LogFormat
 
@@ -23,6 +23,8 @@ runs = logging.getLogger("bgjobs.runs")
 #: Where bgjobs itself runs user code from.
 _OWN = f"{Path(__file__).parent.parent}{os.sep}"
 _CONTEXT = ("run", "function", "step", "attempt")
+#: What users' data must not do to a terminal: control characters as their escapes, lines and tabs as they are.
+_HARMLESS = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -52,7 +54,10 @@ class TextFormatter(logging.Formatter):
             line += "\n" + self.formatException(record.exc_info)
         if record.stack_info:
             line += "\n" + record.stack_info
-        return line
+        return line.translate(_HARMLESS)
+
+    def formatException(self, ei: Any) -> str:
+        return _cut(super().formatException(ei), LONGEST_TRACEBACK)
 
 
 class JsonFormatter(logging.Formatter):
@@ -72,6 +77,9 @@ class JsonFormatter(logging.Formatter):
         if record.stack_info:
             fields["stack"] = record.stack_info
         return json.dumps(fields, default=str, ensure_ascii=False)
+
+    def formatException(self, ei: Any) -> str:
+        return _cut(super().formatException(ei), LONGEST_TRACEBACK)
 
 
 def _plain(value: object) -> str:
@@ -190,7 +198,7 @@ def _trace(error: BaseException) -> Any:
 
 
 def _describe(error: BaseException) -> str:
-    text = str(error)
+    text = message_of(error)
     if isinstance(error, FailedElsewhere):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -200,6 +208,16 @@ def _seconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
+def _cut(text: str, longest: int) -> str:
+    """Without the middle of what is too long: the beginning says whence, the end what."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest // 2]}\n... ({len(text) - longest:,} characters left out) ...\n{text[-longest // 2 :]}"
+
+
 def _short(value: object, longest: int = 200) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception as broken:
+        return f"<{type(value).__name__} that can't be printed: {type(broken).__name__}>"
     return text if len(text) <= longest else f"{text[:longest]}... ({len(text):,} characters)"

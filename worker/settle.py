@@ -7,8 +7,9 @@ import time
 
 from ..broker.broker import Broker
 from ..broker.transitions import reconcile
-from .committer import Committer, LeaseState
+from .committer import Committer
 from .host import Host
+from .lease_state import LeaseState
 
 logger = logging.getLogger("bgjobs.worker")
 

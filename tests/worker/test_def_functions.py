@@ -8,6 +8,7 @@ import pytest
 
 from bgjobs.define.errors import StepFailed
 from bgjobs.worker.outcome import Cancelled, Completed, Failed, HandedBack, Left, Lost, Retried
+from tests.waiting import until_async
 from tests.worker.executing import NOTHING, Bench, failure, run_of, success
 
 
@@ -57,7 +58,7 @@ async def test_leaves_at_a_pending_step() -> None:
     bench = Bench(function)
     assert await bench.execute() == Left(steps=("a",))
     assert bench.committer.letters == "ps"
-    assert bench.threads.busy == 0, "a run that left holds no thread"
+    await until_async(lambda: bench.threads.busy == 0, what="a run that left holds no thread")
 
 
 async def test_a_short_sleep_is_waited_for() -> None:

@@ -14,8 +14,9 @@ from ...broker.codec import decode
 from ...broker.model import PendKind, Status
 from ...broker.operations import FAILURE, SUCCESS
 from ...define.errors import StepFailed
-from ..errors import NestedStep
+from ..errors import ForeignThread, NestedStep
 from ..restore import Restorer
+from ..strands import TaskStrands
 from ..unwinding import Mode, Unwinding
 from .keys import StepKeys
 from .place import current_key
@@ -58,9 +59,15 @@ class StepBook:
             await self._boundary()
         if current_key.get():
             raise NestedStep(f"Step {id!r} is called inside the body of step {current_key.get().partition(':')[2]!r}.")
+        strands = self.execution.strands
+        assert strands is not None
+        if isinstance(strands, TaskStrands) and asyncio.get_running_loop() is not strands.root.get_loop():
+            raise ForeignThread(
+                f"Step {id!r} is called from a thread that has an event loop of its own.",
+                remedy="Await it on the event loop that the function runs on; for several at once use asyncio.gather.",
+            )
         key = self.keys.next(id, strand)
-        assert self.execution.strands is not None
-        self.execution.strands.owners.add(strand)
+        strands.owners.add(strand)
         self.reached.add(key)
         return key
 
