@@ -24,7 +24,8 @@ T q:<app>:<queue>[:<function>]  zset: ready runs by score; while not empty
 T qs:<app>:<queue>[:<function>]  zset: ready runs that two workers died with; while not empty
 T qm:<app>  set: functions with a queue of their own; for good
 T wk  zset: incarnation -> lease expiry ms; until reaped
-T wi:<w>  hash: what an incarnation says of itself; seq, ttl ms, top (charge at which its runs are taken back); with the incarnation
+T wi:<w>  hash: what an incarnation says of itself; seq, ttl ms, top (charge at which its runs are taken back);
+    with the incarnation
 T in:<w>  zset: its runs -> lease ms; with the incarnation
 T mb:<w>  list: its mail: cancels and outcomes; with the incarnation
 T bell:<queue>, T bell:@<w>  list: wake tokens; 60 s

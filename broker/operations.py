@@ -36,8 +36,8 @@ def fail(
 ) -> Operation:
     """End the run as failed: one dead letter, `on_failure`, the parent told.
 
-    `error` is the encoded error map; `type`, `message`, `fingerprint` describe it in the dead letter; `step` is the key of
-    the step whose StepFailed escaped (a replay from the failed step forgets that outcome).
+    `error` is the encoded error map; `type`, `message`, `fingerprint` describe it in the dead letter; `step` is the key
+    of the step whose StepFailed escaped (a replay from the failed step forgets that outcome).
     """
     return ("f", run.id, run.g, error, type, message[:500], fingerprint, step, reason)
 
@@ -82,7 +82,7 @@ def pend(
     """Register a pending step; due `delay_ms` after the server's now, or at server time `at_ms`.
 
     The first registration's due time is kept. Answers DUP with the outcome if the step has one already. `spec` by kind:
-    EVENT (from `wait_spec`), SIGNAL (from `signal_spec`), INVOKE (from `invoke_spec`), RETRY: [error bytes, which try failed];
+    EVENT (from `wait_spec`), SIGNAL (from `signal_spec`), INVOKE (from `invoke_spec`), RETRY: [error bytes, failed try];
     SLEEP: nothing.
     """
     return ("p", run.id, run.g, step, kind.value, delay_ms, at_ms, list(spec))
@@ -101,7 +101,7 @@ def progress(run: LeasedRun, percent: float, message: str) -> Operation:
 
 
 def wait_spec(name: str, path: str, value_hash: str, filter: str = "") -> list[str]:
-    """The spec of a wait for an event: its name, the indexed path (or "") with the hash of the value, a residual filter."""
+    """The spec of a wait for an event: name, indexed path (or "") with the hash of the value, residual filter."""
     return [name, path, value_hash, filter]
 
 
@@ -121,5 +121,5 @@ def invoke_spec(
     data: bytes,
     leave: bool = False,
 ) -> list[Any]:
-    """The spec of an invoke: the child run to create (its id is made by `ids.run_id`) and whether it outlives the parent."""
+    """The spec of an invoke: the child run to create (id from `ids.run_id`) and whether it outlives the parent."""
     return [child, function, queue, limiters, priority_ms, event_id, data, 1 if leave else 0]

@@ -107,7 +107,7 @@ class StreamReader:
         return [Overdue(entry, deliveries.get(entry[0], 1)) for entry in entries]
 
     async def pressure(self, queues: Iterable[str], most_ready: int) -> str:
-        """Why no more events should be ingested now: too many ready runs in the queues, or nearly no memory; else ""."""
+        """Why no more events should be ingested now: too many ready runs, or nearly no memory; else ""."""
         async with self._client.pipeline(transaction=False) as pipe:
             for queue in queues:
                 pipe.zcard(self._keys(f"q:{queue}"))

@@ -56,7 +56,7 @@ class TextFormatter(logging.Formatter):
             line += "\n" + record.stack_info
         return line.translate(_HARMLESS)
 
-    def formatException(self, ei: Any) -> str:
+    def formatException(self, ei: Any) -> str:  # noqa: N802
         return _cut(super().formatException(ei), LONGEST_TRACEBACK)
 
 
@@ -78,7 +78,7 @@ class JsonFormatter(logging.Formatter):
             fields["stack"] = record.stack_info
         return json.dumps(fields, default=str, ensure_ascii=False)
 
-    def formatException(self, ei: Any) -> str:
+    def formatException(self, ei: Any) -> str:  # noqa: N802
         return _cut(super().formatException(ei), LONGEST_TRACEBACK)
 
 

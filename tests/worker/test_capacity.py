@@ -21,7 +21,7 @@ def test_a_call_gives_back_what_it_did_not_use() -> None:
 
 
 def test_full_means_held_not_asked_for() -> None:
-    """A worker that stopped listening whenever a call asks for all of its slots would be deaf to the bells meanwhile."""
+    """A worker that stops listening while a call asks for all of its slots would be deaf to the bells."""
     capacity = Capacity(2)
     reserved = capacity.reserve(2)
     assert capacity.free == 0
