@@ -43,7 +43,8 @@ _LETTERS = {
 _STATES = {letter: state for state, letter in _LETTERS.items()}
 
 #: Every transition a run may make: (from, to) -> the verbs that make it. A test drives the Lua against this table.
-#: "resolve" is an event, a signal or a child's end. Once a run was asked to stop, each verb of `LEAVING` ends it as cancelled.
+#: "resolve" is an event, a signal or a child's end. Once a run was asked to stop, each verb of
+#: `LEAVING` ends it as cancelled.
 TRANSITIONS: Mapping[tuple[RunState | None, RunState], tuple[str, ...]] = {
     (None, RunState.QUEUED): ("ingest", "invoke", "cron_fire", "replay", "on_failure"),
     (None, RunState.RUNNING): ("ingest",),
@@ -224,3 +225,4 @@ class IngestReply:
     refused: bool
     more: bool
     now_ms: int
+    gone: bool = False  # the incarnation is no more: nothing was ingested, others take over what it had read

@@ -11,10 +11,13 @@
 --     reached, till: of an event with more runs than one call makes, the function keys up to which they were made before,
 --     and are made by this call ("": all); its matches are in the order of their function keys (R7)
 -- replies: {stale event indexes, leased (flat: event, match, g), candidates (flat: event, member, filter),
---   {now, duplicates, created, refused, more}, unfinished (flat: event, reached)}
+--   {now, duplicates, created, "1": refused to lease or "gone", more}, unfinished (flat: event, reached)}
 --   an event that is in none of these lists and not acknowledged erred: it is delivered again, in the end alone (R11)
 -- uses: grow guard batch bells claims ingested portions stream lease
 local call = cmsgpack.unpack(ARGV[2])
+-- A process that was frozen between reading and this call: others took over what it had read, and by now neither claims nor
+-- records of runs need be left to tell.
+if redis.call('EXISTS', T .. 'wi:' .. call.w) == 0 then return { {}, {}, {}, { int(NOW), '0', '0', 'gone', '0' }, {} } end
 local PLAIN = { buckets = {}, due = 0, bad = '', partition = '', reached = '', till = '' }
 for _, event in ipairs(call.events) do event.more = event[9] or PLAIN end
 local may_lease = call.cap > 0 and Lease.allowed(call.w, call.seq)

@@ -106,7 +106,8 @@ def _read(reply: list[Any]) -> IngestReply:
             (int(index), text(reached)) for index, reached in zip(unfinished[::2], unfinished[1::2], strict=True)
         ),
         created=int(facts[2]),
-        refused=facts[3] == b"1",
+        refused=facts[3] != b"0",
+        gone=facts[3] == b"gone",
         more=facts[4] == b"1",
         now_ms=int(facts[0]),
     )

@@ -196,11 +196,12 @@ class Driver:
         return await self.broker.do(call)
 
     async def ingest(self, verdict: Callable[[str, str], bool] = lambda member, text: True) -> list[IngestReply]:
-        """Read all that is new and ingest it to the end, as a worker does. `verdict` decides (member, filter)."""
+        """Read all that is new and ingest it to the end, as a living worker does. `verdict` decides (member, filter)."""
         replies = []
+        (worker,) = await self.raw.zrange(self.keys("wk"), -1, -1) or (b"w1",)
         while events := await self.read():
             while events:
-                replies.append(reply := await self.ingest_once(events))
+                replies.append(reply := await self.ingest_once(events, worker=worker.decode()))
                 for index, member, text in reply.candidates:
                     events[index].residual[member] = verdict(member, text)
                 for index, reached in reply.unfinished:
