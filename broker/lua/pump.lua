@@ -13,7 +13,7 @@ Batch.flush()
 
 local reaped, cron, moved, next_due = 0, {}, {}, math.huge
 if call.sweep == 1 then
-  reaped = Reap.chunk(call.w, call.inline_max)
+  reaped = Reap.some(call.w, call.inline_max)
   Batch.flush()
   cron, next_due = Cron.due(call.app)
   next_due = math.min(next_due, Reap.due(call.w, reaped))

@@ -173,7 +173,7 @@ def _leased(run: str, g: bytes) -> LeasedRun:
     )
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(4))
 async def test_a_random_walk_keeps_every_promise(driver: Driver, seed: int) -> None:
     """R15, R17, R21, R34: one place per run; slots with whom they belong to; room never waits; all runs end."""
     await driver.register(

@@ -144,14 +144,14 @@ async def test_a_worker_that_starts_after_an_outage_does_not_kill_the_others(dri
 
 async def test_who_is_half_reaped_is_not_revived_and_leases_nothing(driver: Driver) -> None:
     """R19: neither by its own beat nor by somebody else's; what it would lease would count as having died with it."""
-    for _ in range(30):
+    for _ in range(130):
         await driver.send()
     await driver.ingest()
-    await driver.lease("w1", 25)
+    await driver.lease("w1", 125)
     for _ in range(4):
         driver.advance(INTERVAL)
         await driver.beat("w2")
-    assert (await driver.pump("w2", sweep=True))[1].reaped == 20
+    assert (await driver.pump("w2", sweep=True))[1].reaped == 100
     assert not await driver.beat("w1")
     assert (await driver.pump("w1", capacity=5))[1].refused
     driver.advance(10 * TTL)
@@ -159,7 +159,7 @@ async def test_who_is_half_reaped_is_not_revived_and_leases_nothing(driver: Driv
     assert await driver.beat("w2")
     driver.advance(INTERVAL + 1)
     assert await driver.beat("w2")
-    assert (await driver.pump("w2", sweep=True))[1].reaped == 5
+    assert (await driver.pump("w2", sweep=True))[1].reaped == 25
     assert await driver.raw.exists(driver.keys("in:w1"), driver.keys("wi:w1")) == 0
 
 
@@ -231,3 +231,27 @@ async def test_the_oldest_run_of_all_queues_goes_first(driver: Driver) -> None:
     await driver.ingest()
     leased = await driver.lease("w1", 1, queues=["shop:default", "shop:default:f"])
     assert [run.id for run in leased] == [first.id]
+
+
+async def test_a_leasing_call_brings_no_more_data_than_a_reply_may_carry(driver: Driver) -> None:
+    """R50: 40 runs with 500 KiB each come in several calls, and the bell rings for the rest."""
+    for number in range(40):
+        await driver.send("go", f"{number}" + "x" * 500_000)
+    await driver.ingest()
+    _, reply = await driver.pump("w1", capacity=40)
+    assert len(reply.leased) == 10
+    assert reply.more
+    assert len(await driver.lease("w1", 40)) == 10
+
+
+async def test_a_run_with_many_checkpoints_is_read_apart(driver: Driver) -> None:
+    """R50: what would make the reply too large is left to the worker to fetch."""
+    runs = []
+    for _ in range(4):
+        runs.append(run := await driver.start())
+        await driver.apply("w1", op.checkpoint(run, "a:0", b"\x92\x00\xc5\xff\xff" + b"x" * 400_000), op.give_back(run))
+        await driver.raw.zrem(driver.keys("q:shop:default"), run.id)
+    await driver.raw.zadd(driver.keys("q:shop:default"), {run.id: number for number, run in enumerate(runs)})
+    leased = await driver.lease("w1", 4)
+    assert [run.steps_elsewhere for run in leased] == [False, False, True, True]
+    assert [len(run.checkpoints) for run in leased] == [1, 1, 0, 0]

@@ -89,12 +89,28 @@ async def test_a_checkpoint_clears_the_charge(driver: Driver) -> None:
 
 async def test_a_charge_is_one_for_all_chunks(driver: Driver) -> None:
     """R21: a worker that dies with many runs is taken back in several calls; the charge is fixed at the first."""
-    for _ in range(45):
+    for _ in range(245):
         await driver.send()
     await driver.ingest()
-    await crash(driver, "w2", capacity=45)
-    leased = await driver.lease("w2", 45)
+    await crash(driver, "w2", capacity=245)
+    leased = await driver.lease("w2", 245)
     assert {run.crashes for run in leased} == {1}
+
+
+async def test_many_dead_workers_are_reaped_in_one_call(driver: Driver) -> None:
+    """R19: their runs do not wait for one sweep per worker."""
+    victims = [f"v{number}" for number in range(6)]
+    await driver.enlist(*victims)
+    for _ in range(30):
+        await driver.send()
+    await driver.ingest()
+    for victim in victims:
+        assert len(await driver.lease(victim, 5)) == 5
+    for _ in range(4):
+        driver.advance(5000)
+        await driver.beat("w2")
+    assert (await driver.pump("w2", sweep=True))[1].reaped == 30
+    assert len(await driver.lease("w2", 30)) == 30
 
 
 async def test_giving_back_and_stopping_charge_nothing(driver: Driver) -> None:

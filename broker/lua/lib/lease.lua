@@ -12,6 +12,7 @@ function Lease.allowed(w, seq)
 end
 
 local REPLY_LIMIT = 1048576
+local SHARE = 10 -- runs taken from one queue before the heads are compared again, and the size of the reply is looked at
 
 local function grant(rid, w, reply)
   local key = T .. 'r:' .. rid
@@ -54,13 +55,13 @@ local function lease_suspect(w, queues, reply)
   return 0
 end
 
--- Leases up to `cap` runs. Answers the list for the reply and whether ready runs were left.
+-- Leases up to `cap` runs, fewer if they bring much data. Answers the list for the reply and whether ready runs were left.
 function Lease.take(w, queues, cap, suspects)
   local reply = { runs = {}, bytes = 0 }
   if suspects then cap = cap - lease_suspect(w, queues, reply) end
   local found = heads(queues)
-  while cap > 0 and found[1] do
-    local share = found[2] and math.min(cap, 10) or cap
+  while cap > 0 and found[1] and reply.bytes < REPLY_LIMIT do
+    local share = math.min(cap, SHARE)
     local popped = redis.call('ZPOPMIN', T .. 'q:' .. found[1].queue, share)
     for i = 1, #popped, 2 do cap = cap - grant(popped[i], w, reply) end
     if cap <= 0 or found[2] or #popped / 2 == share then found = heads(queues) else found = {} end

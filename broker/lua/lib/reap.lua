@@ -3,7 +3,7 @@
 local Reap = {}
 
 local CHARGES = 3 -- deaths after which a run is held to be what kills its workers
-local CHUNK = 20
+local MOST = 100 -- runs taken back in one call
 
 -- The highest charge among the runs that died: the death is charged to them alone; without suspects to all.
 local function highest(rids)
@@ -31,12 +31,10 @@ local function take_back(rid, w, top, inline_max)
   return true
 end
 
--- One chunk of the runs of one dead worker. The charge is fixed at the first chunk, for all of them. Only a worker whose own
--- lease is valid reaps: if all are over, the store was away, and the first beat will say so.
-function Reap.chunk(caller, inline_max)
-  local w = redis.call('ZRANGEBYSCORE', T .. 'wk', '-inf', int(NOW), 'LIMIT', 0, 1)[1]
-  if not w or Leases.grace() or not Leases.valid(caller) then return 0 end
-  local rids = redis.call('ZRANGE', T .. 'in:' .. w, 0, CHUNK - 1)
+-- Up to `limit` runs of one dead worker: answers how many it was asked for, and how many of them it took back. The charge is
+-- fixed with the first ones, for all of them.
+local function chunk(w, limit, inline_max)
+  local rids = redis.call('ZRANGE', T .. 'in:' .. w, 0, limit - 1)
   local top = redis.call('HGET', T .. 'wi:' .. w, 'top')
   if not top then
     top = int(highest(redis.call('ZRANGE', T .. 'in:' .. w, 0, 999)))
@@ -45,10 +43,24 @@ function Reap.chunk(caller, inline_max)
   local reaped = 0
   for _, rid in ipairs(rids) do
     local ok, taken = Guard.call(take_back, rid, w, tonumber(top), inline_max)
-    if not ok then redis.call('ZADD', T .. 'bad', int(NOW), 'r|' .. rid .. ' ' .. taken) end
+    if not ok then redis.call('ZADD', T .. 'bad', NOW_TEXT, 'r|' .. rid .. ' ' .. taken) end
     if ok and taken then reaped = reaped + 1 end
   end
-  if #rids < CHUNK then Leases.forget(w) end
+  if #rids < limit then Leases.forget(w) end
+  return #rids, reaped
+end
+
+-- Takes back runs of dead workers; answers how many. Only a worker whose own lease is valid reaps: if all are over, the store
+-- was away, and the first beat will say so.
+function Reap.some(caller, inline_max)
+  local dead = redis.call('ZRANGEBYSCORE', T .. 'wk', '-inf', NOW_TEXT, 'LIMIT', 0, 10)
+  if not dead[1] or Leases.grace() or not Leases.valid(caller) then return 0 end
+  local left, reaped = MOST, 0
+  for _, w in ipairs(dead) do
+    if left <= 0 then break end
+    local seen, taken = chunk(w, left, inline_max)
+    left, reaped = left - seen, reaped + taken
+  end
   return reaped
 end
 
