@@ -71,7 +71,7 @@ async def test_acknowledged_entries_leave_the_memory(driver: Driver) -> None:
 
 
 async def test_a_long_job_is_not_started_twice(driver: Driver) -> None:
-    """A time-out after which work is delivered again duplicates long jobs: here only the end of a lease counts (R19)."""
+    """A time-out after which work is delivered again duplicates long jobs: here only a lease's end counts (R19)."""
     run = await driver.start(worker="w1")
     for _ in range(20):
         for _ in range(4):
@@ -86,7 +86,7 @@ async def test_a_long_job_is_not_started_twice(driver: Driver) -> None:
 
 
 async def test_every_crash_counts(driver: Driver) -> None:
-    """Crash loops that never count: whatever a run repeats before it kills its worker again proves no progress (R21)."""
+    """Crash loops that never count: what a run repeats before it kills its worker again is no progress (R21)."""
     run = driver.run_of(await driver.send())
     await driver.ingest()
     for death in range(3):
@@ -165,7 +165,7 @@ async def test_ticks_and_delays_outlive_everything(server_factory: ServerFactory
 
 
 async def test_nothing_waits_for_the_dead(driver: Driver) -> None:
-    """A lock without TTL: its holder dies, and everybody waits for ever. Whatever a worker holds goes with its lease."""
+    """A lock without TTL: its holder dies, and everybody waits for ever. What a worker holds goes with its lease."""
     limits = {"A": 1}
     await driver.register(Function(id="f", limiters="A", limits=limits), Function(id="g"))
     first = driver.run_of(await driver.send())
@@ -196,7 +196,7 @@ async def test_nothing_waits_for_the_dead(driver: Driver) -> None:
 
 @pytest.mark.parametrize("idle", [TTL, DAY])
 async def test_a_sleeper_that_wakes_ingests_nothing(driver: Driver, idle: int) -> None:
-    """A process that was frozen with events it had read: others ingested them, their runs may even be trimmed by now."""
+    """A process that was frozen with events it had read: others ingested them; their runs may be trimmed by now."""
     await driver.send(generated=True)
     events = await driver.read()
     versions = await driver.matched(events)

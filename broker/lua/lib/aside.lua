@@ -11,12 +11,16 @@ local function bury(event, app)
     't', NOW_TEXT, 'd', cmsgpack.pack(event.more.fields))
 end
 
+-- What an event consists of, but for its due time. Other fields, which any client may append, mean nothing: so many of
+-- them that `unpack` fails must not cost the event.
+local FIELDS = { n = true, i = true, g = true, d = true, k = true, x = true, r = true, f = true }
+
 -- The first app that reads a delayed event moves it to a timer; it comes back without its due time (R51).
 local function put_off(event, w)
   local record, fields = T .. 'fe:' .. event[4], {}
   if redis.call('HSETNX', record, 'state', 'waiting') == 0 then return end
   for i = 1, #event.more.fields, 2 do
-    if event.more.fields[i] ~= 't' then
+    if FIELDS[event.more.fields[i]] then
       fields[#fields + 1] = event.more.fields[i]
       fields[#fields + 1] = event.more.fields[i + 1]
     end
