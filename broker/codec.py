@@ -98,6 +98,26 @@ def as_msgpack(data: bytes) -> bytes:
     return data or b"\xc0"
 
 
+class WellFormed:
+    """Tells whether bytes are exactly one MessagePack value, without making the value. For one thread."""
+
+    def __init__(self) -> None:
+        self._unpacker = msgpack.Unpacker()
+
+    def __call__(self, data: bytes) -> bool:
+        unpacker = self._unpacker
+        end = unpacker.tell() + len(data)
+        try:
+            unpacker.feed(data)
+            unpacker.skip()
+            if unpacker.tell() == end:
+                return True
+        except Exception:  # of many kinds
+            pass
+        self._unpacker = msgpack.Unpacker()  # the old one still holds what it could not read
+        return False
+
+
 def _plain(value: Any, where: str, depth: int) -> Any:
     """Reduce a value to what the packer takes as it is."""
     kind = type(value)

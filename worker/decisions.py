@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 
 from ..broker import ids
-from ..broker.codec import as_msgpack, decode
+from ..broker.codec import WellFormed, as_msgpack, decode
 from ..broker.defaults import MAX_EVENT_BYTES, MAX_ID_LENGTH
 from ..broker.errors import BgjobsError
 from ..broker.model import IngestEvent, LeasedRun, Match
@@ -75,6 +75,7 @@ class Decider:
         self._catalog = catalog
         self._metrics = metrics
         self._names: dict[bytes, str] = {}
+        self._well_formed = WellFormed()
         self._seen: dict[int, LazyEvent] = {}
 
     def event(self, stream_id: bytes, fields: dict[bytes, bytes]) -> IngestEvent:
@@ -93,7 +94,7 @@ class Decider:
 
     def match(self, event: IngestEvent) -> None:
         """Decide anew whom the event starts and which waits it may end."""
-        if event.bad:
+        if event.bad and event.name != INVOKE:
             return
         knowledge = self._catalog.knowledge
         interest = self._catalog.interest(event.name)
@@ -146,6 +147,8 @@ class Decider:
             raise BadEntry(f"its id has {len(event_id)} characters, more than {MAX_ID_LENGTH}")
         if len(data) > MAX_EVENT_BYTES:
             raise BadEntry(f"its data takes {len(data):,} bytes, more than {MAX_EVENT_BYTES:,}")
+        if not self._well_formed(data):
+            raise BadEntry("its data is neither MessagePack nor JSON")
         due = int(fields[b"t"]) if b"t" in fields else 0
         return IngestEvent(
             stream_id=stream_id,
@@ -158,7 +161,7 @@ class Decider:
             due_ms=due,
             partition=fields[b"k"].decode() if b"k" in fields else "",
             target=fields[b"f"].decode() if b"f" in fields else "",
-            fields=_flat(fields, raw_id or stream_id.encode()) if due else (),
+            fields=_flat(fields, raw_id or stream_id.encode()) if due or name == INVOKE else (),
         )
 
     def _name(self, fields: dict[bytes, bytes]) -> str:
@@ -177,7 +180,11 @@ class Decider:
 
     def _invoked(self, event: IngestEvent) -> list[Match]:
         app, _, function = event.target.partition("/")
-        definition = self._catalog.knowledge.matcher.definitions.get(function) if app == self._app else None
+        if app != self._app:
+            return []
+        definition = self._catalog.knowledge.matcher.definitions.get(function)
+        # One that is not due yet comes again when it is: the function may be there by then.
+        event.bad = "" if definition or event.due_ms else f"no function {event.target!r} is registered"
         if definition is None:
             return []
         limiters = limiter_references(definition, LazyEvent(event, event.partition or None))
