@@ -2,7 +2,7 @@
 -- uses: clock
 local Cron = {}
 
-local MOST, PAGE = 50, 100
+local MOST, PAGE = 200, 100
 local AGAIN = 1000 -- ms after which an entry that was answered and not fired is answered again
 
 -- Answers flat {entry, tick} of what is due, and when to look again (math.huge: never). Entries of other apps are passed
