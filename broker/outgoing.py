@@ -28,19 +28,20 @@ class Outgoing:
         generated: whether the id was made by us, so that duplicates are recognised for two minutes only (R2).
         delay: seconds from the server's now until it is due; 0: at once.
         at_ms: the time at which it is due, instead; 0: at once.
+        function: key of the function that it starts, of an invocation.
         resent: whether an earlier try may have been written.
         doubtful_since: monotonic time of the first such try, where somebody keeps it for later.
     """
 
     __slots__ = (
         "_data",
-        "_function",
         "_key",
         "_trace",
         "at_ms",
         "delay",
         "doubtful_since",
         "event_id",
+        "function",
         "generated",
         "name",
         "resent",
@@ -68,11 +69,11 @@ class Outgoing:
         self._data = data
         self._key = key
         self._trace = trace
-        self._function = function
+        self.function = function
 
     def command(self, stream: str, *, due_ms: int = 0) -> Command:
         """The XADD that writes it. Fields keep one order: the stream stores equal field sets once."""
-        if self.generated and not (due_ms or self.resent or self._key or self._trace or self._function):
+        if self.generated and not (due_ms or self.resent or self._key or self._trace or self.function):
             return ("XADD", stream, "*", "n", self.name, "i", self.event_id, "g", "1", "d", self._data)
         words: list[Word] = ["XADD", stream, "*", "n", self.name, "i", self.event_id]
         if self.generated:
@@ -86,8 +87,8 @@ class Outgoing:
             words += ("x", self._trace)
         if self.resent:
             words += ("r", "1")
-        if self._function is not None:
-            words += ("f", self._function)
+        if self.function is not None:
+            words += ("f", self.function)
         return tuple(words)
 
     @property

@@ -14,7 +14,7 @@ from .conversation import Pause, Talk, reliably
 from .defaults import MAX_NAME_LENGTH, WAIT_FOR_REDIS_SECONDS
 from .durability import Durability, Wanted
 from .durations import Duration, Moment, milliseconds, seconds
-from .errors import BgjobsError, InvalidEvent, RunNotFound, UsageError
+from .errors import BgjobsError, FunctionNotFound, InvalidEvent, RunNotFound, UsageError
 from .event import EventLike, FunctionRef, NewEvent, TypedEvent
 from .inspect.events import find_event, runs_of_event
 from .inspect.listing import list_runs
@@ -70,6 +70,7 @@ class Requests:
         self.address = str(self.endpoint)
         self._durability = durabilities.parse(settings.text("durability", durability, "memory"))
         self._checks = Checks()
+        self._registered: set[str] = set()  # functions known to be there: looked up once
         self.producer = Producer(self.keys, address=self.address, timeout=self.timeout, app=app)
 
     # -- sending ---------------------------------------------------------------------------------------------------
@@ -125,6 +126,25 @@ class Requests:
         key = self.function_key(function)
         event = self._checks.invocation(key, data, id=id, delay=delay)
         return event, ids.run_id(key, ids.event_key(event.name, event.event_id))
+
+    def start(self, invocation: Outgoing) -> Talk[Receipt]:
+        """Write the event that starts a function.
+
+        Raises:
+            FunctionNotFound: nobody would carry it out. Before the first worker of a namespace has come, any function
+                may be named: that one reads from the oldest event.
+        """
+        key = invocation.function or ""
+        if key not in self._registered:
+            app, _, function = key.partition("/")
+            known, apps = yield from reliably(
+                self.patience(), ("HEXISTS", self.keys(f"fn:{app}"), f"f:{function}"), ("SCARD", self.keys("ap"))
+            )
+            if known:
+                self._registered.add(key)
+            elif apps:
+                raise FunctionNotFound(f"No function {key!r} is registered in the namespace {self.namespace!r}.")
+        return (yield from self.send(invocation, None))
 
     def signal(self, name: str, data: Any, keep: Duration | None) -> Talk[int]:
         """Resolve the waits for a signal."""

@@ -35,10 +35,10 @@ class Running(Face):
             delay: how long to wait before it starts.
 
         Raises:
-            As `send`; UsageError: the function's app is unknown.
+            As `send`; UsageError: the function's app is unknown; FunctionNotFound: no such function is registered.
         """
         event, run = self._requests.invoke(function, data, id=id, delay=delay)
-        receipt = self._do(self._requests.send(event, None))
+        receipt = self._do(self._requests.start(event))
         return RunHandle(self, run, self._requests.function_key(function), receipt)
 
     def signal(self, name: str, data: Any = None, /, *, keep: Duration | None = None) -> int:
@@ -156,7 +156,7 @@ class AsyncRunning(AsyncFace):
     ) -> AsyncRunHandle[Any]:
         """See `Client.invoke`."""
         event, run = self._requests.invoke(function, data, id=id, delay=delay)
-        receipt = await self._do(self._requests.send(event, None))
+        receipt = await self._do(self._requests.start(event))
         return AsyncRunHandle(self, run, self._requests.function_key(function), receipt)
 
     async def signal(self, name: str, data: Any = None, /, *, keep: Duration | None = None) -> int:

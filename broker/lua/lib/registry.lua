@@ -4,7 +4,9 @@
 --   x:<id> = stamp of a retired function; d:<deployment> = {stamp, function ids}
 local Registry = {}
 
+-- Invocations name their function themselves: whoever reads one has to know it, or that it is gone.
 local function bump(app, names)
+  redis.call('HSET', T .. 'fv:' .. app, 'bgjobs/invoke', int(redis.call('HINCRBY', T .. 'gr', 'v', 1)))
   for _, name in ipairs(names) do
     local field = string.find(name, '*', 1, true) and '*' or name
     redis.call('HSET', T .. 'fv:' .. app, field, int(redis.call('HINCRBY', T .. 'gr', 'v', 1)))
