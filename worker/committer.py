@@ -29,6 +29,7 @@ logger = logging.getLogger("bgjobs.worker")
 MOST_OPERATIONS = 200  # in one call: its work budget
 MOST_BYTES = 1024 * 1024
 SWEEP_EVERY = 0.25  # seconds between looks for dead workers and cron ticks while busy
+REFUSED_PAUSE = 0.25  # seconds until a worker that was refused a lease asks again
 IDLE_PUMP = 5.0  # seconds an idle worker goes without a pump at most
 
 #: Operations after which the run is no longer on this worker.
@@ -203,7 +204,7 @@ class Committer:
                     self._lease.unsettled = self._wanted = True
                     raise
                 self._capacity.settle(room, len(reply.leased))
-                self._wanted = self._wanted or reply.more or reply.refused
+                self._wanted = self._wanted or reply.more
         else:
             reply = await self._call(batch, sweep, 0, 0)
         if sweep:
@@ -275,6 +276,9 @@ class Committer:
             self._metrics.timer_fired(reply.lateness_ms / 1000)
             if reply.timers >= 50:
                 self._due_at = 0.0
+        if reply.refused:
+            # Its lease is over, and the next beat will say so: until then it would be refused thousands of times a second.
+            self._due_at = min(self._due_at, now + REFUSED_PAUSE)
         self._metrics.reaped(reply.reaped)
         if reply.reaped or reply.timers:
             self._wanted = True
