@@ -277,7 +277,7 @@ class Committer:
             if reply.timers >= 50:
                 self._due_at = 0.0
         if reply.refused:
-            # Its lease is over, and the next beat will say so: until then it would be refused thousands of times a second.
+            # Its lease is over, as the next beat will say: until then it would be refused thousands of times a second.
             self._due_at = min(self._due_at, now + REFUSED_PAUSE)
         self._metrics.reaped(reply.reaped)
         if reply.reaped or reply.timers:
