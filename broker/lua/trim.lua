@@ -1,4 +1,5 @@
--- purpose: let finished things go: stream entries that every group acknowledged, finished runs, old dead letters (R47)
+-- purpose: let finished things go: stream entries that every group acknowledged, finished runs, old dead letters (R47),
+--   consumers of incarnations that are gone (R11)
 -- keys: <T>nil
 -- arguments: offset ms, msgpack {functions, history_ms, history_max, keep (state -> {age ms, count}), letters_ms, budget}
 -- replies: {runs removed, stream entries removed, dead letters removed, 1 if work is left}
@@ -71,5 +72,8 @@ local entries, more_entries = trim_stream()
 local letters = 0
 if redis.call('EXISTS', T .. 'dq') == 1 then
   letters = redis.call('XTRIM', T .. 'dq', 'MINID', int(NOW - call.letters_ms) .. '-0')
+end
+if not (more or more_entries) then
+  for app in pairs(Stream.groups()) do Stream.forget_consumers(app) end
 end
 return { removed, entries, letters, (more or more_entries) and 1 or 0 }

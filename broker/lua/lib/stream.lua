@@ -41,3 +41,15 @@ function Stream.keep_mark(app, ids)
   end
   redis.call('SET', key, mark)
 end
+
+-- Delete the consumers of incarnations that are gone, unless something is pending on them: that would be lost (R11). An
+-- incarnation that is gone and still reads is made a consumer again by that.
+function Stream.forget_consumers(app)
+  for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', T .. 'ev', app)) do
+    local consumer = {}
+    for i = 1, #info, 2 do consumer[info[i]] = info[i + 1] end
+    if consumer.pending == 0 and redis.call('EXISTS', T .. 'wi:' .. consumer.name) == 0 then
+      redis.call('XGROUP', 'DELCONSUMER', T .. 'ev', app, consumer.name)
+    end
+  end
+end
