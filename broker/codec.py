@@ -62,6 +62,8 @@ def encode(value: Any, where: str = "value") -> bytes:
     try:
         packed = _packers.pack(value)
     except (TypeError, ValueError, OverflowError):
+        packed = b""
+    if not packed:  # outside of the `except`: what the packer stumbled over would only stand before the real error
         packed = _packers.pack(_plain(value, where, 0))
     if len(packed) > _OUTGROWN:
         _packers.pack = _packer()

@@ -64,7 +64,10 @@ class Endpoint:
         try:
             _parse_url(self.url)
         except (ValueError, TypeError) as error:
-            raise ConfigurationError(f"The Redis URL {self} is not valid: {error}.") from None
+            raise ConfigurationError(
+                f"The Redis URL {self} is not valid: {error}.",
+                remedy="Write redis://HOST:6379/0, rediss://... for TLS, or unix:///PATH.",
+            ) from None
 
     def __str__(self) -> str:
         return redacted(self.url)

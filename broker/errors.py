@@ -227,6 +227,8 @@ class RunUnsuccessful(BgjobsError):
     def __init__(
         self, what: str, *, run_id: str = "", error: ErrorInfo | None = None, remedy: str | None = None
     ) -> None:
+        if run_id and remedy is None:
+            remedy = self.default_remedy.replace(" ID`", f" {run_id}`")
         super().__init__(what, remedy=remedy)
         self.run_id = run_id
         self.error = error

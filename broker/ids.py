@@ -48,9 +48,9 @@ def run_id(function: str, event: str, *, shard: str = ONLY_SHARD) -> str:
     return shard + sha1(f"{function}\0{event}".encode(), usedforsecurity=False).hexdigest()[:24]
 
 
-def is_run_id(text: str) -> bool:
-    """Whether a text looks like the id of a run."""
-    return _RUN.fullmatch(text) is not None
+def is_run_id(value: object) -> bool:
+    """Whether a value looks like the id of a run."""
+    return isinstance(value, str) and _RUN.fullmatch(value) is not None
 
 
 def shard_of(run: str) -> str:

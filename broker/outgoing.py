@@ -12,7 +12,7 @@ from .codec import encode
 from .conversation import Command, Word
 from .defaults import MAX_EVENT_BYTES, RESEND_WINDOW_SECONDS
 from .durations import Duration, Moment
-from .errors import ResendTooLate, UsageError
+from .errors import InvalidEvent, ResendTooLate, UsageError
 from .event import TypedEvent
 from .ids import generated_at_ms, is_generated, new_event_id
 from .validation import NOW, Due
@@ -138,6 +138,15 @@ class Checks:
                     f"The typed event {event.event_name!r} brings its data.", remedy="Pass no second data."
                 )
             name, data = event.event_name, event.event_data()
+            if not name:
+                kind = type(event).__name__
+                raise InvalidEvent(
+                    f"{kind} has no event name.", remedy=f'Give it one: class {kind}(..., name="order/created").'
+                )
+        elif isinstance(event, type):
+            raise InvalidEvent(
+                f"{event.__name__} is a class, not an event.", remedy=f"Send one of it: {event.__name__}(...)."
+            )
         else:
             name = validation.event_name(event)  # a subclass of str, or an error
         if name not in self._known:

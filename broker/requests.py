@@ -94,6 +94,10 @@ class Requests:
 
     def send_many(self, events: Iterable[EventLike], durability: Durability | None) -> Talk[BulkReceipt]:
         """Check and write many events; a bad one fails alone."""
+        if isinstance(events, str | NewEvent | TypedEvent):
+            raise UsageError(
+                "send_many takes a list of events, and got one.", remedy="Use send, or give a list of one."
+            )
         given = list(events)
         limit_bulk(len(given))
         return self.producer.send_many([self._checked(event) for event in given], self._wanted(durability))
@@ -117,7 +121,7 @@ class Requests:
 
     def function_key(self, function: FunctionRef) -> str:
         """The key of a function. Raises UsageError if its app is unknown."""
-        return validation.function_key(function if isinstance(function, str) else function.key, self.app)
+        return validation.function_key(getattr(function, "key", function), self.app)
 
     def invoke(
         self, function: FunctionRef, data: Any, *, id: str | UUID | None, delay: Duration | None
@@ -215,6 +219,8 @@ class Requests:
     ) -> Talk[list[RunInfo]]:
         """A page of runs."""
         key = None if function is None else self.function_key(function)
+        if state is not None and state not in set(RunState):
+            raise UsageError(f"{state!r} is no state of a run.", remedy=f"Give one of {', '.join(RunState)}.")
         return list_runs(
             self.keys, self.patience(), function=key, state=state and RunState(state), limit=limit, before=before
         )

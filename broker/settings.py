@@ -210,3 +210,21 @@ def _known(name: str, path: Path) -> str:
             f"{path} has a setting {name!r} in [tool.bgjobs], which does not exist.", remedy=remedy
         )
     return plain
+
+
+def check_given(redis: str | None, namespace: str | None, durability: str | None) -> None:
+    """What an app was given as arguments, checked where it stands; what they leave out is looked up when it is needed.
+
+    Raises:
+        ConfigurationError, UsageError: one of them can't be used.
+    """
+    if redis is not None:
+        from .connection import Endpoint
+
+        Endpoint(redis)
+    if namespace is not None:
+        validation.namespace(namespace)
+    if durability is not None:
+        from .durability import parse
+
+        parse(durability)

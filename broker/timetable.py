@@ -132,7 +132,7 @@ def find_zone(name: str) -> ZoneInfo:
     """
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    except (ZoneInfoNotFoundError, TypeError, ValueError, OSError) as error:
         raise InvalidCron(
             f"There is no time zone {name!r}.",
             remedy='Give an IANA name such as "Europe/Berlin"; where the system has no zones: pip install tzdata.',

@@ -59,10 +59,10 @@ def partition_key(value: object) -> str:
 
 def _opaque(what: str, value: object, longest: int) -> str:
     if not isinstance(value, str):
-        raise InvalidEvent(f"An {what} must be text, not {type(value).__name__}.", remedy=f"Pass str({what}).")
+        raise InvalidEvent(f"The {what} must be text, not {type(value).__name__}.", remedy=f"Pass str({what}).")
     if not value or len(value) > longest or _CONTROL.search(value) or not _is_unicode(value):
         raise InvalidEvent(
-            f"{value[:longest]!r} is not a valid {what}.",
+            f"{value if len(value) <= 40 else value[:40] + '...'!r} is not a valid {what}.",
             remedy=f"Use 1 to {longest} characters without control characters.",
         )
     return value
@@ -124,12 +124,17 @@ def namespace(value: str) -> str:
     return value
 
 
-def function_key(value: str, app: str | None = None) -> str:
+def function_key(value: object, app: str | None = None) -> str:
     """The key of a function, from its key (``app/function``) or, with an app, from its id alone.
 
     Raises:
         UsageError: it is neither.
     """
+    if not isinstance(value, str):
+        raise UsageError(
+            f"{value!r} is no function of an app.",
+            remedy="Give the decorated function, or its key, such as `shop/process-order`.",
+        )
     owner, slash, function = value.partition("/")
     if not slash:
         owner, function = app or "", value

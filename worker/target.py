@@ -90,5 +90,5 @@ def _app_of(module: ModuleType, attribute: str, target: str) -> App:
         value = getattr(value, part)
     if not isinstance(value, App):
         remedy = f"Did you mean {module.__name__}:{min(apps)}?" if apps else _FORM
-        raise TargetError(f"{target} is a {type(value).__name__}, not an App.", remedy=remedy)
+        raise TargetError(f"{target} is of type {type(value).__name__}, not an App.", remedy=remedy)
     return value

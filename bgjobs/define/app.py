@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from ..broker.defaults import RETRIES
-from ..broker.settings import Settings
+from ..broker.settings import Settings, check_given
 from .errors import DefinitionError, DuplicateFunction, UsageError
 from .function import (
     ON_FAILURE_SUFFIX,
@@ -64,6 +64,7 @@ class App(Verbs):
         durability: str | None = None,
     ) -> None:
         self.id = check_name(id, "The app id")
+        check_given(redis, namespace, durability)
         self._version = version
         self._deployment = deployment
         self._redis = redis
@@ -135,6 +136,10 @@ class App(Verbs):
 
         def register(callable: Callable[P, R]) -> Function[P, R]:
             name = getattr(callable, "__name__", "") if id is None else id
+            if id is None and name in ("", "<lambda>"):
+                raise DefinitionError(
+                    f"{callable!r} has no name of its own.", remedy='Give the function an id: @app.function("an-id").'
+                )
             check_callable(str(name) or repr(callable), callable)
             function_id = name.replace("_", "-").strip("-") if id is None else id
             return self._register(function_id, callable, options)

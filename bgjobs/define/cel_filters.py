@@ -16,6 +16,14 @@ from .filters import FilterError
 _MACRO = re.compile(
     r"\.\s*(?:all|exists|exists_one|existsOne|map|filter|transformList|transformMap|bind)\s*\(\s*(\w+)\s*(?:,\s*(\w+)\s*,)?"
 )
+# What an evaluation finds: else a filter with a misspelt function would be taken, and match nothing.
+# fmt: off
+_FUNCTIONS = {
+    "size", "int", "uint", "double", "string", "bytes", "type", "dyn", "timestamp", "duration", "has",
+    "startsWith", "endsWith", "contains", "matches", "getDate", "getDayOfMonth", "getDayOfWeek",
+    "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds"
+}
+# fmt: on
 _LANGUAGE = "The language: https://cel.dev."
 
 
@@ -56,6 +64,10 @@ def compile_cel(text: str) -> CelFilter:
         raise InvalidExpression(
             f"The filter {text!r} looks at {', '.join(unknown)}, which it does not have.",
             remedy="It has `event` alone: event.name, event.id, event.key and event.data.",
+        )
+    if unknown := sorted({name for name in program.functions() if name.isidentifier()} - _FUNCTIONS):
+        raise InvalidExpression(
+            f"The filter {text!r} calls {', '.join(unknown)}, which CEL does not have.", remedy=_LANGUAGE
         )
     return CelFilter(text.strip(), program)
 

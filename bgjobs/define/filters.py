@@ -96,6 +96,8 @@ def compile_filter(text: str) -> Filter:
         InvalidExpression: it can't be read.
         MissingExtra: it needs CEL, which is not installed.
     """
+    if not isinstance(text, str):
+        raise InvalidExpression(f"A filter is of type {type(text).__name__}, not a text.")
     if not text.strip():
         raise InvalidExpression("A filter is empty.")
     if len(text) > LONGEST_EXPRESSION:

@@ -30,7 +30,7 @@ def find_run(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo]:
         RunNotFound: it is not stored, and no event that waits can make it.
     """
     if not is_run_id(run):
-        raise RunNotFound(f"{run[:40]!r} is no run id.")
+        raise RunNotFound(f"{str(run)[:40]!r} is no run id.")
     found = yield from read_run(keys, patience, run)
     if found is None:
         coming = yield from may_come(keys, patience, run)

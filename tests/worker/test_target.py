@@ -49,7 +49,7 @@ def test_an_attribute_may_be_a_path(project: Path) -> None:
         ("nowhere.at.all:app", "There is no module 'nowhere'"),
         ("{0}/missing.py:app", "There is no file {0}/missing.py"),
         ("{0}.good:other", "has no attribute 'other'. It has the apps also, app."),
-        ("{0}.good:number", "is a int, not an App. Did you mean {0}.good:also?"),
+        ("{0}.good:number", "is of type int, not an App. Did you mean {0}.good:also?"),
         ("{0}.two", "has 2 apps (one, two)"),
         ("{0}.none", "has no App"),
         (":app", "names no module"),

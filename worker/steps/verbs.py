@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import TYPE_CHECKING, Any, cast
 
 from ...broker import operations
+from ..errors import StepMisuse
 from .book import StepBook
 from .invoke import invoke
 from .run import begin, settle
@@ -29,9 +30,13 @@ async def end(book: StepBook, strand: Hashable) -> None:
         book.execution.watch.look_soon()
 
 
-async def progress(book: StepBook, strand: Hashable, percent: float, message: str) -> None:
+async def progress(book: StepBook, strand: Hashable, percent: Any, message: str) -> None:
     """Store how far the run is."""
     run = book.execution.run
+    if isinstance(percent, bool) or not isinstance(percent, int | float) or percent != percent:
+        raise StepMisuse(
+            f"Progress is given as {percent!r}.", remedy='Give a number from 0 to 100: `ctx.progress(40, "page 4")`.'
+        )
     await book.execution.commit(operations.progress(run, min(100.0, max(0.0, float(percent))), str(message)[:500]))
 
 

@@ -1,0 +1,62 @@
+"""What users write by mistake: each is refused where it stands, by an error that says what to write instead."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import bgjobs
+from bgjobs import App, BgjobsError
+
+
+def decorate(code: Any = None, **options: Any) -> Callable[[], object]:
+    """Register a function with options that are wrong."""
+
+    def apply() -> object:
+        return App("x").function(**options)(code or (lambda ctx: None))
+
+    return apply
+
+
+def nameless(event: bgjobs.Event[Any]) -> bool:
+    return True
+
+
+MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
+    "lambda without id": (decorate(), 'Give the function an id: @app.function("an-id")'),
+    "zone None": (lambda: bgjobs.Cron("0 8 * * *", tz=None), "There is no time zone None"),  # type: ignore[arg-type]
+    "filter that is a function": (
+        lambda: bgjobs.event("a/b", filter=nameless),  # type: ignore[arg-type]
+        "of type function, not a text",
+    ),
+    "misspelt function of CEL": (
+        lambda: bgjobs.event("a/b", filter='event.data.name.beginsWith("x")'),
+        "calls beginsWith, which CEL does not have",
+    ),
+    "address without scheme": (lambda: App("x", redis="localhost:6379"), "Write redis://HOST:6379/0"),
+    "namespace of the app": (lambda: App("x", namespace="a{b}"), "letters, digits"),
+    "durability of the app": (lambda: App("x", durability="disk"), '"memory", "fsync" or "replicas=N"'),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_in_definitions(mistake: str) -> None:
+    make, says = MISTAKES[mistake]
+    with pytest.raises(BgjobsError) as raised:
+        make()
+    assert says in f"{raised.value.what} {raised.value.remedy}"
+    assert raised.value.exit_code == 2
+
+
+def test_a_password_is_not_printed_with_a_bad_address() -> None:
+    with pytest.raises(BgjobsError) as raised:
+        App("x", redis="http://:secret@localhost")
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["size(event.data.items) > 1", "event.data.items.exists(i, i.price > 5)", "has(event.data.x) || !event.data.y"],
+)
+def test_what_cel_has_is_taken(expression: str) -> None:
+    assert bgjobs.event("a/b", filter=expression).filter == expression
