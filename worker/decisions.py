@@ -10,14 +10,16 @@ import msgpack
 
 from ..broker import ids
 from ..broker.codec import WellFormed, as_msgpack, decode
-from ..broker.defaults import MAX_EVENT_BYTES, MAX_ID_LENGTH
+from ..broker.defaults import MAX_EVENT_BYTES, MAX_ID_LENGTH, MAX_KEY_LENGTH
 from ..broker.errors import BgjobsError
 from ..broker.model import IngestEvent, LeasedRun, Match
 from ..broker.operations import SUCCESS
-from ..broker.validation import INVOKE, RESERVED, event_name
+from ..broker.validation import INVOKE, event_name
+from ..define.errors import DefinitionError
 from ..define.filters import FilterError, compile_filter
 from ..define.limiter import limiter_references
-from ..define.matching import Matched
+from ..define.matching import Matched, Unevaluable
+from ..define.names import LIFECYCLE_EVENTS
 from ..define.paths import compile_path
 from ..define.registry import Definition
 from ..define.values import MISSING, value_hash
@@ -76,7 +78,7 @@ class Decider:
         self._metrics = metrics
         self._names: dict[bytes, str] = {}
         self._well_formed = WellFormed()
-        self._seen: dict[int, LazyEvent] = {}
+        self.undecidable: Unevaluable | None = None  # a wait's filter that can't be evaluated here
 
     def event(self, stream_id: bytes, fields: dict[bytes, bytes]) -> IngestEvent:
         """Read an entry, and match it."""
@@ -110,10 +112,19 @@ class Decider:
         if interest.version and event.name != INVOKE:
             self._find_buckets(event, interest.paths)
 
-    def verdict(self, event: IngestEvent, expression: str) -> bool:
-        """Whether a wait's filter lets the event through; one that can't decide does not."""
+    def verdict(self, event: IngestEvent, member: str, expression: str) -> bool:
+        """Whether a wait's filter lets the event through; one that can't decide about it does not.
+
+        One that can't be evaluated here, as the run's own worker could, makes `undecidable`: no verdict counts then.
+        """
         try:
-            return compile_filter(expression).matches(LazyEvent(event, event.partition or None))
+            compiled = compile_filter(expression)
+        except DefinitionError as error:
+            run = member[1:].partition("|")[0]
+            self.undecidable = Unevaluable(function=f"the wait of run {run}", expression=expression, why=str(error))
+            return False
+        try:
+            return compiled.matches(LazyEvent(event, event.partition or None))
         except (FilterError, BgjobsError) as error:
             logger.warning("the filter %r of a wait can't decide about event %s: %s", expression, event.id, error)
             return False
@@ -150,6 +161,10 @@ class Decider:
         if not self._well_formed(data):
             raise BadEntry("its data is neither MessagePack nor JSON")
         due = int(fields[b"t"]) if b"t" in fields else 0
+        if not 0 <= due < 2**53:
+            raise BadEntry("its time t is not in milliseconds since 1970")
+        if len(fields.get(b"k", b"")) > MAX_KEY_LENGTH:
+            raise BadEntry(f"its partition key has more than {MAX_KEY_LENGTH} bytes")
         return IngestEvent(
             stream_id=stream_id,
             name=name,
@@ -171,7 +186,7 @@ class Decider:
         name = self._names.get(raw)
         if name is None:
             name = raw.decode()
-            if not name.startswith(RESERVED):
+            if name != INVOKE and name not in LIFECYCLE_EVENTS:
                 event_name(name)
             if len(self._names) >= _MOST_NAMES:
                 self._names.clear()

@@ -13,7 +13,7 @@ from ..broker.failures import classify, script_erred
 from ..broker.model import MOST_MATCHES, IngestEvent, IngestReply, LeasedRun
 from ..broker.stream import StreamReader
 from ..broker.transitions import ingest
-from ..define.matching import Matcher
+from ..define.matching import Matcher, Unevaluable
 from .capacity import Capacity
 from .catalog import Catalog
 from .committer import Committer
@@ -27,6 +27,7 @@ MOST_EVENTS = 200  # in one call: its work budget
 MOST_BYTES = 4 * 1024 * 1024
 LOOK_AFTER_RUNS = 2_000  # made by this worker, after which it looks at how much is ready ...
 LOOK_AFTER_BYTES = 16 * 1024 * 1024  # ... or after so much data of events
+FULL_FOR = 1.0  # seconds without a free slot after which events are ingested all the same
 PAUSE = 1.0  # seconds between looks as long as there is too much
 LOOK_AGAIN = 5.0  # seconds between looks at a registry with expressions that can't be evaluated
 
@@ -64,6 +65,7 @@ class Ingester:
         self._own_queue = own_queue
         self._leased = leased
         self._bytes_per_event = 512.0
+        self._full = False  # no slot was free for a while
         self._interrupted = False  # a call failed: what it carried is still to be ingested
         self._made = self._made_bytes = 0  # runs, and bytes of events, since the last look at how much is ready
         self.paused = False  # events wait in the stream, because too much is ready
@@ -73,12 +75,17 @@ class Ingester:
     @property
     def able(self) -> bool:
         """Whether every expression of the app can be evaluated here: else events would pass by functions of others."""
-        return not self._catalog.knowledge.matcher.unevaluable
+        return self._problem is None
+
+    @property
+    def _problem(self) -> Unevaluable | None:
+        unevaluable = self._catalog.knowledge.matcher.unevaluable
+        return unevaluable[0] if unevaluable else self._decider.undecidable
 
     async def tick(self) -> float | None:
         """Read a batch and ingest it. What was read and not acknowledged is taken over later, by whomever."""
-        if not self.able:
-            problem = self._catalog.knowledge.matcher.unevaluable[0]
+        problem = self._problem
+        if problem is not None:
             logger.error(
                 "not ingesting events of app %s: the expression %r of %s can't be evaluated here: %s",
                 self._app,
@@ -96,9 +103,9 @@ class Ingester:
                 return PAUSE
         if not self._ahead():
             try:
-                await asyncio.wait_for(self._capacity.wait(), 1.0)
+                await asyncio.wait_for(self._capacity.wait(), FULL_FOR)
             except TimeoutError:
-                return None
+                self._full = True
         if self._interrupted:
             await self.finish()
         entries = await self._reader.read(self._count())
@@ -116,9 +123,13 @@ class Ingester:
             self._interrupted = False
 
     def _ahead(self) -> bool:
-        """Whether to ingest without room to execute: priorities and limits sort runs, waits want their events soon."""
+        """Whether to ingest without room to execute: priorities and limits sort runs, waits want their events soon.
+
+        After a while without room in any case: what comes may end a wait before its time-out, or be a delayed event.
+        """
         knowledge = self._catalog.knowledge
-        return not knowledge.plain or knowledge.queues > 1 or self._catalog.waited_for
+        self._full = self._full and self._capacity.free <= 0
+        return self._full or not knowledge.plain or knowledge.queues > 1 or self._catalog.waited_for
 
     def _count(self) -> int:
         fitting = max(1, int(MOST_BYTES / self._bytes_per_event))
@@ -135,16 +146,16 @@ class Ingester:
             batch = self._next_batch(events)
             reply = await self._send(batch)
             for index, member, filter_text in reply.candidates:
-                batch[index].residual[member] = self._decider.verdict(batch[index], filter_text)
+                batch[index].residual[member] = self._decider.verdict(batch[index], member, filter_text)
             for index, reached in reply.unfinished:
                 batch[index].reached = reached
             if reply.stale:
                 stale = [batch[index] for index in reply.stale]
                 await self._catalog.refresh(dict.fromkeys(event.name for event in stale))
-                if not self.able:
-                    return  # somebody who can takes over what is left
                 for event in stale:
                     self._decider.match(event)
+            if not self.able:
+                return  # somebody who is takes over what is left
             undecided = {index for index, _, _ in reply.candidates}
             again = undecided.union(reply.stale, (index for index, _ in reply.unfinished))
             events[:0] = [batch[index] for index in sorted(again)]
