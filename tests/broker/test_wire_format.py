@@ -111,6 +111,10 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("broken JSON", {"n": "order/created", "d": "{broken"}),
     ("too large", {"n": "order/created", "d": msgpack.packb("x" * 600_000)}),
     ("no time", {"n": "order/created", "t": "soon"}),
+    ("a time beyond numbers", {"n": "order/created", "t": str(10**30)}),
+    ("more than a year ahead", {"n": "order/created", "t": str(10**14)}),
+    ("long partition key", {"n": "order/created", "k": "x" * 201}),
+    ("a reserved name", {"n": "bgjobs/other"}),
 ]
 
 

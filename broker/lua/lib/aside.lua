@@ -4,6 +4,8 @@ local Aside = {}
 
 local IDLE = 6000 -- ms after which even an idle worker looks for timers, and a little
 
+local YEAR = 31622400000 -- and a day: the clock that the sender counted from may have been another
+
 -- A dead letter of kind `event`, once: whoever acknowledges the entry writes it.
 local function bury(event, app)
   if redis.call('XACK', T .. 'ev', app, event[1]) == 0 then return end
@@ -42,6 +44,7 @@ end
 
 -- Whether the event is done with.
 function Aside.event(event, name, call)
+  if event.more.due > NOW + YEAR then event.more.bad = 'it is due more than a year ahead' end
   if event.more.bad ~= '' then
     bury(event, call.app)
     return true
