@@ -163,8 +163,9 @@ class Decider:
         due = int(fields[b"t"]) if b"t" in fields else 0
         if not 0 <= due < 2**53:
             raise BadEntry("its time t is not in milliseconds since 1970")
-        if len(fields.get(b"k", b"")) > MAX_KEY_LENGTH:
-            raise BadEntry(f"its partition key has more than {MAX_KEY_LENGTH} bytes")
+        partition = fields[b"k"].decode() if b"k" in fields else ""
+        if len(partition) > MAX_KEY_LENGTH:
+            raise BadEntry(f"its partition key has {len(partition)} characters, more than {MAX_KEY_LENGTH}")
         return IngestEvent(
             stream_id=stream_id,
             name=name,
@@ -174,7 +175,7 @@ class Decider:
             generated=b"g" in fields or not raw_id,
             score=int(ms) + (int(sequence) & 4095) / 4096,
             due_ms=due,
-            partition=fields[b"k"].decode() if b"k" in fields else "",
+            partition=partition,
             target=fields[b"f"].decode() if b"f" in fields else "",
             fields=_flat(fields, raw_id or stream_id.encode()) if due or name == INVOKE else (),
         )
