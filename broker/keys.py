@@ -30,7 +30,8 @@ T in:<w>  zset: its runs -> lease ms; with the incarnation
 T mb:<w>  list: its mail: cancels and outcomes; with the incarnation
 T bell:<queue>, T bell:@<w>  list: wake tokens; 60 s
 T dl  zset: timers: s|run|step, z|run, l|limiter, e|event key, c|run|g -> due ms; until fired
-T bad  zset: timers, r|run reaped and i|stream id ingested that erred, with the error -> when; until looked at
+T bad  zset: timers, r|run reaped, i|stream id ingested and k|key written that erred, with the error -> when; until
+    looked at
 T lc:<limiter>  set: runs that hold a slot; while held
 T bk:<limiters>  zset: parked runs with the same limiters; while parked
 T lb:<limiter>  zset: backlogs it holds -> score of the head; while held

@@ -25,9 +25,11 @@ function Batch.count(key, field, n)
   fields[field] = (fields[field] or 0) + n
 end
 
+-- One key that can't be written (of another type, by somebody else's hand) must not keep the others from being written.
 local function send(command, key, list)
   for from = 1, #list, 2000 do -- unpack fails at about 8,000 values
-    redis.call(command, key, unpack(list, from, math.min(from + 1999, #list)))
+    local reply = redis.pcall(command, key, unpack(list, from, math.min(from + 1999, #list)))
+    if type(reply) == 'table' and reply.err then redis.call('ZADD', T .. 'bad', NOW_TEXT, 'k|' .. key .. ' ' .. reply.err) end
   end
 end
 
