@@ -50,33 +50,21 @@ class StreamReader:
 
     async def read(self, count: int, *, block_ms: int = BLOCK_MS) -> list[Entry]:
         """Up to `count` new entries; waits up to `block_ms` for the first. Raises GroupLost."""
-        command = (
-            "XREADGROUP",
-            "GROUP",
-            self._app,
-            self._consumer,
-            "COUNT",
-            count,
-            "BLOCK",
-            block_ms,
-            "STREAMS",
-            self._keys.events,
-            ">",
-        )
+        return await self._read(self._blocking, "COUNT", count, "BLOCK", block_ms, "STREAMS", self._keys.events, ">")
+
+    async def own_pending(self, count: int = 200) -> list[Entry]:
+        """Entries that were delivered to this consumer and never acknowledged. Raises GroupLost."""
+        entries = await self._read(self._client, "COUNT", count, "STREAMS", self._keys.events, "0")
+        return [entry for entry in entries if entry[1]]  # one that was trimmed has no fields
+
+    async def _read(self, client: AsyncRedis, *words: str | int) -> list[Entry]:
         try:
-            reply = await self._blocking.execute_command(*command)
+            reply = await client.execute_command("XREADGROUP", "GROUP", self._app, self._consumer, *words)
         except ResponseError as error:
             if "NOGROUP" in str(error):
                 raise GroupLost(self._app) from None
             raise
         return list(reply[0][1]) if reply else []
-
-    async def own_pending(self, count: int = 200) -> list[Entry]:
-        """Entries that were delivered to this consumer and never acknowledged (for leaving in good order)."""
-        reply = await self._client.execute_command(
-            "XREADGROUP", "GROUP", self._app, self._consumer, "COUNT", count, "STREAMS", self._keys.events, "0"
-        )
-        return [entry for entry in reply[0][1] if entry[1]] if reply else []
 
     async def leave(self) -> None:
         """Delete this consumer, unless something is pending on it: that would be lost (R11)."""

@@ -108,7 +108,9 @@ class Ingester:
                 self._full = True
         if self._interrupted:
             await self.finish()
+        self._interrupted = True  # a reply that is lost may have brought entries
         entries = await self._reader.read(self._count())
+        self._interrupted = False
         self.last_progress = time.monotonic()
         if entries:
             self._learn_size(entries)
