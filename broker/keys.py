@@ -83,6 +83,7 @@ RECORD: Final = {
     "pk": "partition key of the event",
     "pa": "parent run",
     "ps": "step of the parent that waits for it",
+    "dp": "how many invocations deep it is",
     "rc": "replays from the failed step",
     "ro": "the run it replays from the start",
     "fs": "the step whose failure escaped",

@@ -2,6 +2,16 @@
 -- uses: clock record payload pending finish create
 local Invoke = {}
 
+local DEEPEST = 100 -- MAX_INVOKE_DEPTH
+local TOO_DEEP = 'The run is ' .. DEEPEST .. ' invocations deep: does a function invoke itself without end? '
+  .. 'To go on and on, send an event instead.'
+
+local function settled(r, step, envelope)
+  redis.call('HSET', T .. 's:' .. r.rid, 'c:' .. step, envelope)
+  redis.call('HSET', r.key, 'st', '1')
+  return 'DUP', envelope
+end
+
 local function outcome(child)
   local values = redis.call('HMGET', T .. 'r:' .. child, 's', 'o')
   local key = T .. 's:' .. child
@@ -14,15 +24,13 @@ end
 function Invoke.start(r, step, due, spec, inline_max)
   local child, data = spec[1], spec[7]
   local stored = outcome(child)
-  if stored then
-    redis.call('HSET', T .. 's:' .. r.rid, 'c:' .. step, stored)
-    redis.call('HSET', r.key, 'st', '1')
-    return 'DUP', stored
-  end
+  if stored then return settled(r, step, stored) end
+  local depth = (tonumber(r.dp or '0') or 0) + 1
+  if depth > DEEPEST then return settled(r, step, '\146\1' .. Finish.error('InvokedTooDeep', TOO_DEEP)) end
   Pending.add(r, step, 'i', due, { child, spec[8] })
   Create.run({
     rid = child, f = spec[2], q = spec[3], l = spec[4], n = 'bgjobs/invoke', i = spec[6],
     key = string.sub(redis.sha1hex('bgjobs/invoke\0' .. spec[6]), 1, 24), data = data, t = NOW_TEXT, sc = int(NOW - spec[5]),
-    kd = 'invoke', extra = { 'pa', r.rid, 'ps', step },
+    kd = 'invoke', extra = { 'pa', r.rid, 'ps', step, 'dp', int(depth) },
   }, inline_max)
 end

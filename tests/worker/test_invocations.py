@@ -1,10 +1,11 @@
-"""Invocations of functions that nobody has: refused where that is known, else a dead letter, never lost in silence."""
+"""Invocations that lead nowhere: refused where that is known, else a dead letter; and those without an end."""
 
 from typing import Any
 
 import pytest
 
-from bgjobs import App, AsyncClient, Context, FunctionNotFound
+from bgjobs import App, AsyncClient, Context, FunctionNotFound, RunFailed, RunState
+from bgjobs.broker.defaults import MAX_INVOKE_DEPTH
 from tests.waiting import until_async
 from tests.worker.live import live
 
@@ -58,3 +59,19 @@ async def test_workers_learn_of_new_functions_before_they_judge_invocations(redi
             handles = [await web.client.invoke("late", {"n": n}) for n in range(40)]
             assert {await handle.result(timeout=10) for handle in handles} == {"late"}
         assert await web.client.dead_letters.list() == []
+
+
+async def test_a_function_that_invokes_itself_without_end_is_stopped(redis_url: str, namespace: str) -> None:
+    """The chain fails from its end to its beginning, and says why; nothing is left that grows."""
+    app = App("shop", retries=0)
+
+    @app.function("again")
+    async def again(ctx: Context[Any]) -> None:
+        await ctx.step.invoke("deeper", "again", {"level": ctx.event.data["level"] + 1})
+
+    async with live(app, redis_url, namespace) as here:
+        handle = await here.client.invoke("again", {"level": 1})
+        with pytest.raises(RunFailed, match=f"InvokedTooDeep: The run is {MAX_INVOKE_DEPTH} invocations deep"):
+            await handle.result(timeout=30)
+        failed = await here.client.list_runs(state=RunState.FAILED, limit=500)
+        assert len(failed) == MAX_INVOKE_DEPTH + 1
