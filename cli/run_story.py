@@ -26,10 +26,12 @@ class Story:
     steps: Sequence[StepInfo]
     data: Any
     children: Sequence[RunInfo]
+    why: str  # it does not start, while it is queued
 
     def told(self) -> Mapping[str, Any]:
         """The shape of `--json`."""
         run = plain(self.run)
+        run["why"] = self.why or None
         return {**run, "data": self.data, "steps": self.steps, "children": [child.id for child in self.children]}
 
 
@@ -37,6 +39,7 @@ def read_story(here: Connection, id: str) -> Story:
     """Read it. Raises RunNotFound."""
     from ..broker.inspect.children import read_children
     from ..broker.inspect.payloads import decoded, read_payload
+    from ..broker.inspect.why import why_queued
 
     run = here.client.run(id)
     children = here.ask(read_children(here.keys, here.patience(), id))
@@ -45,6 +48,7 @@ def read_story(here: Connection, id: str) -> Story:
         steps=here.client.steps(id),
         data=decoded(here.ask(read_payload(here.keys, here.patience(), id))),
         children=children,
+        why=here.ask(why_queued(here.keys, here.patience(), id)) if run.state == "queued" else "",
     )
 
 
@@ -58,6 +62,7 @@ def draw_run(story: Story) -> None:
             ("function", run.function),
             ("event", f"{run.event_name} {run.event_id}" if run.event_name else None),
             ("queue", run.queue),
+            ("waits", story.why or None),
             ("attempt", f"{run.attempt}" + (f", {run.crashes} worker(s) died with it" if run.crashes else "")),
             ("created", _when(run.created)),
             ("started", _when(run.started)),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Collection
 
 from ..broker.broker import Broker
+from ..broker.errors import UsageError
 from ..broker.transitions import register
 from ..define.app import App
 from ..define.registering import registered
@@ -18,6 +20,23 @@ def stamp(version: str, started_us: int) -> str:
     parts = re.findall(r"\d+|[^\d.]+", version)
     key = ".".join(part.zfill(12) if part.isdigit() else part for part in parts)
     return f"{key} {started_us:020d}"
+
+
+def served_queues(app: App, wanted: Collection[str]) -> tuple[str, ...]:
+    """The queues whose runs a worker executes: those that it is told to, or all of the app's functions.
+
+    Raises:
+        UsageError: no function of the app is in any of those that it is told to serve.
+    """
+    there = {function.definition.queue for function in app.functions.values()}
+    unknown = sorted(set(wanted) - there)
+    if unknown:
+        what = f"No function of the app {app.id} is in the queue {', '.join(unknown)}."
+        remedy = f"Its queues are: {', '.join(sorted(there)) or 'none'}."
+        if len(unknown) == len(set(wanted)):
+            raise UsageError(what, remedy=remedy)
+        logger.warning("%s %s", what, remedy)
+    return tuple(sorted(there & set(wanted) if wanted else there))
 
 
 async def register_app(app: App, broker: Broker, *, deployment: str, started_us: int, start_at: str) -> None:

@@ -36,7 +36,7 @@ from .loop import Loop
 from .metrics import WorkerMetrics
 from .options import WorkerOptions
 from .ports import Services
-from .registration import register_app
+from .registration import register_app, served_queues
 from .sampler import Sampler
 from .threads import ThreadPool
 from .ticks import Ticks
@@ -107,6 +107,7 @@ class Worker:
 
     async def start(self) -> None:
         """Connect, check the server, register the app, and begin to work."""
+        self._queues = served_queues(self._app, self._options.queues)
         await self._check_server()
         broker = Broker(self._endpoint, self._options.namespace, offset_ms=self._offset_ms)
         try:
@@ -183,9 +184,6 @@ class Worker:
     async def _begin(self, before: Host | None = None) -> None:
         """Begin a new incarnation; what is left of `before` keeps its room."""
         functions = frozenset(self._app.functions)
-        queues = {function.definition.as_data().queue_key for function in self._app.functions.values()}
-        if self._options.queues:
-            queues &= {f"{self._app.id}:{queue}" for queue in self._options.queues}
         self._lost.clear()
         incarnation = Incarnation(
             self.broker,
@@ -199,11 +197,11 @@ class Worker:
                 "pid": os.getpid(),
                 "started": time.time_ns() // 1_000_000,
                 "concurrency": self._options.concurrency,
-                "queues": " ".join(sorted(queue.partition(":")[2] for queue in queues)),
+                "queues": " ".join(self._queues),
                 "functions": " ".join(sorted(functions)),
             },
             functions=functions,
-            queues=tuple(sorted(queues)),
+            queues=tuple(f"{self._app.id}:{queue}" for queue in self._queues),
             catalog=self._catalog,
             ticks=self._ticks,
             metrics=self._metrics,
