@@ -56,7 +56,9 @@ class Patience:
         """
         failure = classify(error, sent=sent)
         if failure is Failure.FATAL:
-            raise CommandRefused(f"Redis at {self._address} refused: {described(error)}.") from error
+            raise CommandRefused(
+                f"Redis at {self._address} refused: {described(error)}.", remedy=_remedy(str(error))
+            ) from error
         self.ambiguous = self.ambiguous or failure is Failure.AMBIGUOUS
         left = self._seconds - self.elapsed
         if left <= 0:
@@ -68,3 +70,13 @@ class Patience:
         pause = self._pause * (0.5 + self._random() / 2)
         self._pause = min(self._pause * 2, BACKOFF_LIMIT_SECONDS)
         return min(pause, left)
+
+
+def _remedy(answer: str) -> str | None:
+    """What to do about a refusal that a setting explains; None: what holds in general."""
+    text = answer.lower()
+    if "authentication required" in text or "noauth" in text or "username-password" in text or "auth" in text.split():
+        return "Check the password: in the URL, in BGJOBS_REDIS_PASSWORD, or in the file of BGJOBS_REDIS_PASSWORD_FILE."
+    if "db index" in text:
+        return "The URL ends in the number of a database: take one that the server has, such as /0."
+    return None

@@ -98,10 +98,10 @@ def configure(level: str, form: LogFormat, *, show_pid: bool = False, stream: IO
     root.addHandler(handler)
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # which file has changed, the supervisor says
     if logging.getLogger().getEffectiveLevel() <= logging.DEBUG:
-        # They talk about every selector event and would drown what DEBUG is switched on for.
-        for talkative in ("asyncio", "watchfiles"):
-            logging.getLogger(talkative).setLevel(logging.INFO)
+        # It talks about every selector event and would drown what DEBUG is switched on for.
+        logging.getLogger("asyncio").setLevel(logging.INFO)
 
 
 class RunLog:

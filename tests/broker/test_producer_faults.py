@@ -182,6 +182,9 @@ def test_a_refused_password_is_told_at_once(server_factory: ServerFactory, passw
         _call("async", url, "send", "a/b", timeout=20)
     assert watch.seconds < 5
     assert "wr0ng" not in str(raised.value)
+    assert "BGJOBS_REDIS_PASSWORD" in raised.value.remedy
+    with pytest.raises(CommandRefused, match="number of a database"):
+        _call("sync", server.url.replace("://", "://:right@") + "/99", "send", "a/b", timeout=20)
     admin.close()
 
 

@@ -80,3 +80,8 @@ def test_long_values_are_cut_on_one_line() -> None:
     assert output.short({"a": "x\ny"}) == '{"a": "x\\ny"}'
     assert output.compact("a\n  b") == "a b"
     assert output.compact("x" * 100, 10) == "x" * 9 + "…"
+
+
+def test_numbers_that_json_lacks_stay_readable_by_strict_parsers() -> None:
+    text = output.json_text({"x": [float("nan"), float("-inf"), 1.5]})
+    assert text == '{"x": [{"$float": "nan"}, {"$float": "-inf"}, 1.5]}'

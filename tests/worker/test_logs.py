@@ -139,3 +139,8 @@ assert not logging.getLogger().handlers and logging.getLogger().level == logging
 assert not logging.getLogger("bgjobs").handlers
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_users_data_must_not_do_to_a_terminal() -> None:
+    record = logging.makeLogRecord({"msg": "red \x1b[31m\x00\x07, a line\nand a\ttab"})
+    assert logs.TextFormatter().format(record).endswith("red \\x1b[31m\\x00\\x07, a line\nand a\ttab")
