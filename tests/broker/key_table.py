@@ -36,7 +36,8 @@ async def unknown_keys(broker: Broker) -> list[str]:
     async for key in broker.client.scan_iter(broker.keys("*"), count=1000):
         name = key.decode().removeprefix(broker.keys.prefix)
         kind = (await broker.client.type(key)).decode()
-        if not any(pattern.fullmatch(name) and row_kind == kind for pattern, row_kind, _ in table):
+        known = any(pattern.fullmatch(name) and row_kind == kind for pattern, row_kind, _ in table)
+        if not known and kind != "none":  # it left meanwhile
             unknown.append(f"{name} ({kind})")
     return unknown
 
