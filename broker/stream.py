@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from redis.exceptions import ResponseError
 
 from .connection import AsyncRedis
-from .defaults import INGEST_PAUSE_MEMORY_SHARE
+from .defaults import INGEST_PAUSE_MEMORY_SHARE, INGEST_TAKEOVER_SECONDS
 from .keys import Keys
 
 BLOCK_MS = 5_000
-IDLE_MS = 15_000  # entries pending for longer are taken over, whoever has them (R11)
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 
@@ -77,7 +76,12 @@ class StreamReader:
     async def take_over(self, count: int) -> list[Overdue]:
         """Entries that are pending for too long, from where the last look ended (R11)."""
         reply = await self._client.xautoclaim(
-            self._keys.events, self._app, self._consumer, IDLE_MS, start_id=self._cursor, count=count
+            self._keys.events,
+            self._app,
+            self._consumer,
+            INGEST_TAKEOVER_SECONDS * 1000,
+            start_id=self._cursor,
+            count=count,
         )
         self._cursor, entries = reply[0], [entry for entry in reply[1] if entry[1]]
         if not entries:

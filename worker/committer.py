@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..broker.broker import Broker
+from ..broker.defaults import MAX_FLUSH_BYTES, MAX_OPERATIONS_PER_CALL
 from ..broker.failures import Failure, classify, script_erred
 from ..broker.model import Answer, CronDue, LeasedRun, PumpReply, Resolution, Status
 from ..broker.operations import Operation
@@ -26,8 +27,6 @@ from .metrics import WorkerMetrics
 
 logger = logging.getLogger("bgjobs.worker")
 
-MOST_OPERATIONS = 200  # in one call: its work budget
-MOST_BYTES = 1024 * 1024
 SWEEP_EVERY = 0.25  # seconds between looks for dead workers and cron ticks while busy
 REFUSED_PAUSE = 0.25  # seconds until a worker that was refused a lease asks again
 IDLE_PUMP = 5.0  # seconds an idle worker goes without a pump at most
@@ -183,7 +182,7 @@ class Committer:
     def _take(self) -> list[tuple[Operation, asyncio.Future[Answer]]]:
         batch: list[tuple[Operation, asyncio.Future[Answer]]] = []
         size = 0
-        while self._waiting and len(batch) < MOST_OPERATIONS and size < MOST_BYTES:
+        while self._waiting and len(batch) < MAX_OPERATIONS_PER_CALL and size < MAX_FLUSH_BYTES:
             entry = self._waiting.popleft()
             batch.append(entry)
             size += sum(len(part) for part in entry[0] if isinstance(part, bytes))

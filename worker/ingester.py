@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..broker.broker import Broker
-from ..broker.defaults import INGEST_PAUSE_READY_RUNS
+from ..broker.defaults import INGEST_BATCH_BYTES, INGEST_BATCH_EVENTS, INGEST_PAUSE_READY_RUNS
 from ..broker.failures import classify, script_erred
 from ..broker.model import MOST_MATCHES, IngestEvent, IngestReply, LeasedRun
 from ..broker.stream import StreamReader
@@ -23,8 +23,6 @@ from .metrics import WorkerMetrics
 
 logger = logging.getLogger("bgjobs.worker")
 
-MOST_EVENTS = 200  # in one call: its work budget
-MOST_BYTES = 4 * 1024 * 1024
 LOOK_AFTER_RUNS = 2_000  # made by this worker, after which it looks at how much is ready ...
 LOOK_AFTER_BYTES = 16 * 1024 * 1024  # ... or after so much data of events
 FULL_FOR = 1.0  # seconds without a free slot after which events are ingested all the same
@@ -134,9 +132,9 @@ class Ingester:
         return self._full or not knowledge.plain or knowledge.queues > 1 or self._catalog.waited_for
 
     def _count(self) -> int:
-        fitting = max(1, int(MOST_BYTES / self._bytes_per_event))
-        room = self._capacity.free if self._capacity.free > 0 and not self._ahead() else MOST_EVENTS
-        return max(1, min(MOST_EVENTS, fitting, room))
+        fitting = max(1, int(INGEST_BATCH_BYTES / self._bytes_per_event))
+        room = self._capacity.free if self._capacity.free > 0 and not self._ahead() else INGEST_BATCH_EVENTS
+        return max(1, min(INGEST_BATCH_EVENTS, fitting, room))
 
     def _learn_size(self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
         size = sum(len(fields.get(b"d", b"")) for _, fields in entries) / len(entries) + 100
@@ -165,7 +163,11 @@ class Ingester:
     def _next_batch(self, events: list[IngestEvent]) -> list[IngestEvent]:
         batch: list[IngestEvent] = []
         matches = 0
-        while events and len(batch) < MOST_EVENTS and (not batch or matches + len(events[0].matches) <= MOST_MATCHES):
+        while (
+            events
+            and len(batch) < INGEST_BATCH_EVENTS
+            and (not batch or matches + len(events[0].matches) <= MOST_MATCHES)
+        ):
             matches += len(events[0].matches)
             batch.append(events.pop(0))
         return batch

@@ -6,14 +6,13 @@ import logging
 import time
 
 from ..broker.broker import Broker
+from ..broker.defaults import RECONCILE_SECONDS
 from ..broker.transitions import reconcile
 from .committer import Committer
 from .host import Host
 from .lease_state import LeaseState
 
 logger = logging.getLogger("bgjobs.worker")
-
-EVERY = 30.0  # seconds between reconciliations without a reason
 
 
 class Settler:
@@ -28,7 +27,7 @@ class Settler:
 
     async def tick(self) -> float | None:
         """Reconcile if a reply was lost, or if it is time."""
-        if not self._lease.unsettled and time.monotonic() - self._settled_at < EVERY:
+        if not self._lease.unsettled and time.monotonic() - self._settled_at < RECONCILE_SECONDS:
             return None
         if self._committer.troubled:
             return None  # what it still carries may be applied already, and would look as if it were lost

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from ..broker.defaults import INGEST_ALONE_AFTER_DELIVERIES, INGEST_GIVE_UP_DELIVERIES
 from ..broker.stream import StreamReader
 from .decisions import Decider
 from .ingester import Ingester
-
-ALONE_AFTER = 3  # deliveries after which an entry is ingested in a call of its own
-BURIED_AFTER = 6  # deliveries after which it becomes a dead letter of kind event
 
 
 class TakeOver:
@@ -26,9 +24,9 @@ class TakeOver:
         together = []
         for each in overdue:
             event = self._decider.event(*each.entry)
-            if each.deliveries >= BURIED_AFTER and not event.bad:
+            if each.deliveries >= INGEST_GIVE_UP_DELIVERIES and not event.bad:
                 event = self._decider.bury(*each.entry, f"it was delivered {each.deliveries} times and never ingested")
-            if each.deliveries >= ALONE_AFTER:
+            if each.deliveries >= INGEST_ALONE_AFTER_DELIVERIES:
                 await self._ingester.ingest([event])
             else:
                 together.append(event)
