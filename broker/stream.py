@@ -16,6 +16,9 @@ BLOCK_MS = 5_000
 Entry = tuple[bytes, dict[bytes, bytes]]
 
 
+_IDLE_MS = INGEST_TAKEOVER_SECONDS * 1000
+
+
 class GroupLost(Exception):
     """The app's group is not there: Redis was emptied, or a failover lost it. Register again."""
 
@@ -79,7 +82,7 @@ class StreamReader:
             self._keys.events,
             self._app,
             self._consumer,
-            INGEST_TAKEOVER_SECONDS * 1000,
+            _IDLE_MS,
             start_id=self._cursor,
             count=count,
         )
