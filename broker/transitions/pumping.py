@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -115,5 +116,8 @@ def read_steps(run: LeasedRun, steps: dict[bytes, bytes]) -> None:
         elif kind == b"f:":
             run.step_failures[step] = int(value)
         elif kind == b"p:":
-            letter, due = msgpack.unpackb(value, raw=True)[:2]
-            run.pending[step] = (text(letter), int(due))
+            # One that can't be read must not make the whole reply unreadable, for whoever leases the run: the step is
+            # registered anew if the code comes to it.
+            with contextlib.suppress(Exception):
+                letter, due = msgpack.unpackb(value, raw=True)[:2]
+                run.pending[step] = (text(letter), int(due))
