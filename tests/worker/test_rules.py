@@ -65,7 +65,7 @@ async def test_runs_start_in_the_order_of_the_stream(redis_url: str, namespace: 
     app = App("shop")
     order: list[int] = []
 
-    @app.function("note", on="go")
+    @app.function("note", on="go", priority=1)  # so that all of them are ingested before the first starts
     async def note(ctx: Context[Any]) -> None:
         order.append(ctx.event.data)
 
@@ -106,6 +106,11 @@ async def test_who_has_no_room_hears_only_its_own_bell(redis_url: str, namespace
     capacity.reserve(1)
     capacity.settle(1, 1)
     waiting = asyncio.ensure_future(watch.tick())
+
+    async def waits() -> bool:
+        return waiting.done() or any("b" in client["flags"] for client in await raw.client_list())
+
+    await until_async(waits)
     await raw.lpush(keys.personal_bell("w1"), "1")
     await waiting
     assert poked.told == ["own"]
