@@ -82,7 +82,7 @@ def pend(
     """Register a pending step; due `delay_ms` after the server's now, or at server time `at_ms`.
 
     The first registration's due time is kept. Answers DUP with the outcome if the step has one already. `spec` by kind:
-    EVENT (from `wait_spec`), SIGNAL (from `signal_spec`), INVOKE (from `invoke_spec`), RETRY: [error bytes, failed try];
+    EVENT (from `wait_spec`), SIGNAL (from `signal_spec`), INVOKE (from `invoke_spec`), RETRY: [error, failed try];
     SLEEP: nothing.
     """
     return ("p", run.id, run.g, step, kind.value, delay_ms, at_ms, list(spec))

@@ -70,7 +70,7 @@ def _retry(
     if packed is None:
         raise NotFound(f"The data of the run {letter.run_id} is gone.")
     event, run = requests.invoke(function, _merged(decode(packed), data), id=f"dead-letter:{letter.id}", delay=None)
-    yield from requests.send(event, None)
+    yield from requests.start(event)  # raises if nobody would carry it out; then the letter stays
     yield from requests.do(discard([letter.id]))
     return run
 

@@ -196,7 +196,7 @@ class Driver:
         return await self.broker.do(call)
 
     async def ingest(self, verdict: Callable[[str, str], bool] = lambda member, text: True) -> list[IngestReply]:
-        """Read all that is new and ingest it to the end, as a living worker does. `verdict` decides (member, filter)."""
+        """Read all that is new and ingest it to the end, as a living worker. `verdict` decides (member, filter)."""
         replies = []
         (worker,) = await self.raw.zrange(self.keys("wk"), -1, -1) or (b"w1",)
         while events := await self.read():
