@@ -57,7 +57,10 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: times in ISO 8601 (UTC), bytes as {"$base64": ...}, keys as text; NaN, which JSON lacks, as {"$float": "nan"}."""
+    """A value as JSON has it: times in ISO 8601 (UTC), bytes as {"$base64": ...}, keys as text.
+
+    NaN and the infinities, which JSON lacks, become {"$float": "nan"}.
+    """
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, float) and not math.isfinite(value):
