@@ -65,7 +65,8 @@ class Ingester:
         self._bytes_per_event = 512.0
         self._full = False  # no slot was free for a while
         self._interrupted = False  # a call failed: what it carried is still to be ingested
-        self._made = self._made_bytes = 0  # runs, and bytes of events, since the last look at how much is ready
+        self._made = LOOK_AFTER_RUNS  # runs made since the last look at how much is ready; the first look comes first
+        self._made_bytes = 0  # bytes of events since then
         self.paused = False  # events wait in the stream, because too much is ready
         self._most_ready = most_ready
         self.last_progress = time.monotonic()

@@ -9,9 +9,11 @@ import pytest
 from bgjobs import App, AsyncClient, Context, EventModel, NewEvent, RunState, SyncContext
 from bgjobs.broker.errors import EventNotFound
 from bgjobs.broker.keys import Keys
+from bgjobs.worker.ingester import Ingester
 from bgjobs.worker.metrics import WorkerMetrics
+from tests.servers import ServerFactory
 from tests.waiting import until_async
-from tests.worker.live import live
+from tests.worker.live import Live, live
 
 
 class OrderCreated(EventModel, name="order/created"):
@@ -133,7 +135,7 @@ async def test_ingest_pauses_above_so_many_ready_runs(redis_url: str, namespace:
 
     async with live(app, redis_url, namespace, most_ready=300, concurrency=1000) as here:
         receipts = await here.client.send_many([NewEvent("slow", n) for n in range(events)])
-        await until_async(lambda: here.worker._incarnation.ingester.paused)  # type: ignore[union-attr]
+        await until_async(lambda: _ingester(here).paused)
         assert 0 < await lag() < events
         assert 300 < await ready() <= 300 + 2 * 400
         assert (await here.client.run(receipts[-1].run_id("slow"))).state == "pending"
@@ -142,6 +144,43 @@ async def test_ingest_pauses_above_so_many_ready_runs(redis_url: str, namespace:
             await other.state(receipts[-1].run_id("away"), RunState.COMPLETED, timeout=30)
             await here.state(receipts[-1].run_id("slow"), RunState.COMPLETED, timeout=30)
             await until_async(lambda: (waiting.count(1), waiting.count(2)) == (events, events), timeout=30)
+
+
+async def test_ingest_pauses_when_redis_is_nearly_full(server_factory: ServerFactory, namespace: str) -> None:
+    """R13: above 75 % of maxmemory events wait in the stream, which takes less; runs that exist go on."""
+    server = server_factory(maxmemory="60mb", maxmemory_policy="noeviction")
+    app = App("shop")
+    seen: list[Any] = []
+    ran(app, "listen", seen, on="go")
+
+    @app.function("sleeper", on="sleep")
+    async def sleeper(ctx: Context[Any]) -> None:
+        await ctx.step.sleep("long", "1h")
+
+    async with live(app, server.url, namespace) as here:
+        sleeping = (await here.client.send("sleep")).run_id("sleeper")
+        await here.state(sleeping, RunState.WAITING)
+    async with live(app, server.url, namespace) as here:
+        raw = here.worker.broker.client
+        await until_async(lambda: _ingester(here)._made == 0)
+        ballast = [f"ballast{n}" for n in range(46)]
+        for name in ballast:
+            await raw.set(name, b"x" * 1_000_000)
+        _ingester(here)._made = 1_000_000  # as if it had made so many since it looked last
+        await here.client.send("go", "wakes the reader")
+        await until_async(lambda: _ingester(here).paused)
+        sent = await here.client.send("go", "waits")
+        here.advance(3700)
+        await here.state(sleeping, RunState.COMPLETED)
+        assert (await here.client.run(sent.run_id("listen"))).state == "pending"
+        await raw.delete(*ballast)
+        await here.state(sent.run_id("listen"), RunState.COMPLETED)
+    assert seen == ["wakes the reader", "waits"]
+
+
+def _ingester(here: Live) -> Ingester:
+    assert here.worker._incarnation is not None
+    return here.worker._incarnation.ingester
 
 
 async def test_unknown_events_are_known_but_start_nothing(redis_url: str, namespace: str) -> None:
