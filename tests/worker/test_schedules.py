@@ -1,6 +1,7 @@
 """Dynamic schedules on live workers: made, changed and deleted while they run; through restarts of everything."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,20 @@ async def test_a_schedule_made_before_any_worker_ticks_from_the_first_look_on(re
 async def _hour(here: Live, id: str, hour: int) -> bool:
     following = (await here.client.schedules.get(id)).next
     return following is not None and following.hour == hour
+
+
+async def test_ticks_come_on_time(redis_url: str, namespace: str) -> None:
+    """Never early, and hardly late, on workers that idle."""
+    late: list[float] = []
+    app = App("shop")
+
+    @app.function("listen", on="tick")
+    async def listen(ctx: Context[Any]) -> None:
+        late.append(time.time() - int(ctx.event.id.partition("@")[2]) / 1000)
+
+    async with live(app, redis_url, namespace) as here, live(app, redis_url, namespace):
+        await here.client.schedules.create("often", every="1s", event="tick")
+        await until_async(lambda: len(late) == 4)
+        await here.client.schedules.delete("often")
+    assert min(late) >= 0
+    assert sorted(late)[2] < 0.5, late
