@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BLOCK_SECONDS = 1.0
 
+_TOO_LATE = "Too late: it was due already, or is cancelled."
+
 
 @click.group()
 def events() -> None:
@@ -121,7 +123,7 @@ def _print(event: dict[str, Any]) -> None:
 def cancel(id: str, name: str | None) -> None:
     """Cancel the delayed event ID. Exit 1 if it is too late."""
     done = connection().client.cancel_event(id, name=name)
-    show({"id": id, "cancelled": done}, lambda: click.echo("Cancelled." if done else "Too late: it was due already."))
+    show({"id": id, "cancelled": done}, lambda: click.echo("Cancelled." if done else _TOO_LATE))
     if not done:
         click.get_current_context().exit(1)
 
@@ -139,7 +141,7 @@ def reschedule(id: str, delay: float | None, at: datetime | None, name: str | No
     done = connection().client.reschedule_event(id, delay=delay, at=at, name=name)
     show(
         {"id": id, "rescheduled": done},
-        lambda: click.echo("Rescheduled." if done else "Too late: it was due already."),
+        lambda: click.echo("Rescheduled." if done else _TOO_LATE),
     )
     if not done:
         click.get_current_context().exit(1)

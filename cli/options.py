@@ -19,11 +19,18 @@ class DurationType(click.ParamType[float]):
 
     name = "duration"
 
+    def __init__(self, *, least: float = 0.0) -> None:
+        """`least`: what is shorter, in seconds, is refused."""
+        self._least = least
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            return seconds(value, what="It")
+            length = seconds(value, what="It")
         except InvalidDuration as error:
             self.fail(str(error), param, ctx)
+        if length < self._least:
+            self.fail(f"It is {value}; at least {self._least:g} s are needed.", param, ctx)
+        return length
 
 
 class MemoryType(click.ParamType[int]):

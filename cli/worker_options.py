@@ -11,7 +11,7 @@ import click
 from ..broker import defaults
 from ..broker.errors import UsageError
 from ..broker.settings import SETTINGS, Settings
-from .options import DURATION, MEMORY, NAMES, PORT
+from .options import DURATION, MEMORY, NAMES, PORT, DurationType
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,7 +82,7 @@ worker_options = OptionSet(
     ),
     _option(
         "--lease-ttl",
-        type=DURATION,
+        type=DurationType(least=1.0),  # a shorter one is lost to any hiccup of machine or network
         default=f"{defaults.LEASE_TTL_SECONDS:g}s",
         help="How long after its last sign of life the runs of a dead process go elsewhere.",
     ),

@@ -120,3 +120,9 @@ heavy = {"redis", "prometheus_client", "bgjobs.worker", "bgjobs.cli.worker"} & s
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_lease_that_any_hiccup_would_end_is_refused(chosen: list[WorkerOptions]) -> None:
+    result = CliRunner().invoke(main, ["worker", "shop.jobs:app", "--lease-ttl", "100ms"])
+    assert (result.exit_code, chosen) == (2, [])
+    assert "'--lease-ttl': It is 100ms; at least 1 s are needed." in result.output
