@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from redis.exceptions import ResponseError
@@ -52,21 +53,36 @@ class StreamReader:
 
     async def read(self, count: int, *, block_ms: int = BLOCK_MS) -> list[Entry]:
         """Up to `count` new entries; waits up to `block_ms` for the first. Raises GroupLost."""
-        return await self._read(self._blocking, "COUNT", count, "BLOCK", block_ms, "STREAMS", self._keys.events, ">")
+        words = ("COUNT", count, "BLOCK", block_ms, "STREAMS", self._keys.events, ">")
+        with self._group():
+            reply = await self._blocking.execute_command("XREADGROUP", "GROUP", self._app, self._consumer, *words)
+        return list(reply[0][1]) if reply else []
 
     async def own_pending(self, count: int = 200) -> list[Entry]:
-        """Entries that were delivered to this consumer and never acknowledged. Raises GroupLost."""
-        entries = await self._read(self._client, "COUNT", count, "STREAMS", self._keys.events, "0")
-        return [entry for entry in entries if entry[1]]  # one that was trimmed has no fields
+        """Entries that were delivered to this consumer and never acknowledged. Raises GroupLost.
 
-    async def _read(self, client: AsyncRedis, *words: str | int) -> list[Entry]:
+        Unlike reading them from the group it counts as no delivery: they can't be blamed for an outage (R11).
+        """
+        with self._group():
+            pending = await self._client.xpending_range(
+                self._keys.events, self._app, min="-", max="+", count=count, consumername=self._consumer
+            )
+        if not pending:
+            return []
+        async with self._client.pipeline(transaction=False) as pipe:
+            for item in pending:
+                pipe.xrange(self._keys.events, item["message_id"], item["message_id"])
+            found = await pipe.execute()
+        return [entry for entries in found for entry in entries]  # none for one that was trimmed
+
+    @contextlib.contextmanager
+    def _group(self) -> Iterator[None]:
         try:
-            reply = await client.execute_command("XREADGROUP", "GROUP", self._app, self._consumer, *words)
+            yield
         except ResponseError as error:
             if "NOGROUP" in str(error):
                 raise GroupLost(self._app) from None
             raise
-        return list(reply[0][1]) if reply else []
 
     async def leave(self) -> None:
         """Delete this consumer, unless something is pending on it: that would be lost (R11)."""

@@ -86,8 +86,17 @@ class Decider:
         try:
             event = self._read(sid, fields)
             self.match(event)
-        except (BadEntry, BgjobsError, ValueError, RecursionError) as error:
-            return _bad(sid, fields, str(error))
+        except Exception as error:
+            return _bad(sid, fields, _reason(error))
+        return event
+
+    def again(self, event: IngestEvent) -> IngestEvent:
+        """Match an event anew, with what is known now."""
+        try:
+            self.match(event)
+        except Exception as error:
+            fields = {b"n": event.name.encode(), b"i": event.id.encode(), b"d": event.data}
+            return _bad(event.stream_id, fields, _reason(error))
         return event
 
     def bury(self, stream_id: bytes, fields: dict[bytes, bytes], why: str) -> IngestEvent:
@@ -244,6 +253,12 @@ def _flat(fields: dict[bytes, bytes], event_id: bytes) -> tuple[bytes, ...]:
     """The entry as it is appended again when it is due: without its due time, with its id."""
     kept = {b"n": fields[b"n"], b"i": event_id, **fields}
     return tuple(part for item in kept.items() if item[0] != b"t" for part in item)
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, BadEntry | BgjobsError | ValueError | RecursionError):
+        logger.error("an event can't be read", exc_info=error)
+    return str(error) or type(error).__name__
 
 
 def _bad(stream_id: str, fields: dict[bytes, bytes], why: str) -> IngestEvent:

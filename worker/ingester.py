@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from ..broker.broker import Broker
 from ..broker.defaults import INGEST_BATCH_BYTES, INGEST_BATCH_EVENTS, INGEST_PAUSE_READY_RUNS
-from ..broker.failures import classify, script_erred
+from ..broker.failures import Failure, classify
 from ..broker.model import MOST_MATCHES, IngestEvent, IngestReply, LeasedRun
 from ..broker.stream import StreamReader
 from ..broker.transitions import ingest
@@ -64,7 +64,7 @@ class Ingester:
         self._leased = leased
         self._bytes_per_event = 512.0
         self._full = False  # no slot was free for a while
-        self._interrupted = False  # a call failed: what it carried is still to be ingested
+        self.interrupted = False  # a call failed for now: what it carried is still to be ingested
         self._made = LOOK_AFTER_RUNS  # runs made since the last look at how much is ready; the first look comes first
         self._made_bytes = 0  # bytes of events since then
         self.paused = False  # events wait in the stream, because too much is ready
@@ -105,11 +105,11 @@ class Ingester:
                 await asyncio.wait_for(self._capacity.wait(), FULL_FOR)
             except TimeoutError:
                 self._full = True
-        if self._interrupted:
+        if self.interrupted:
             await self.finish()
-        self._interrupted = True  # a reply that is lost may have brought entries
+        self.interrupted = True  # a reply that is lost may have brought entries
         entries = await self._reader.read(self._count())
-        self._interrupted = False
+        self.interrupted = False
         self.last_progress = time.monotonic()
         if entries:
             self._learn_size(entries)
@@ -120,8 +120,8 @@ class Ingester:
         """Ingest what this worker has read and not acknowledged: a call failed, or it is about to leave."""
         if self.able:
             entries = await self._reader.own_pending()
+            self.interrupted = False
             await self.ingest([self._decider.event(*entry) for entry in entries])
-            self._interrupted = False
 
     def _ahead(self) -> bool:
         """Whether to ingest without room to execute: priorities and limits sort runs, waits want their events soon.
@@ -153,8 +153,8 @@ class Ingester:
             if reply.stale:
                 stale = [batch[index] for index in reply.stale]
                 await self._catalog.refresh(dict.fromkeys(event.name for event in stale))
-                for event in stale:
-                    self._decider.match(event)
+                for index in reply.stale:
+                    batch[index] = self._decider.again(batch[index])
             if not self.able:
                 return  # somebody who is takes over what is left
             undecided = {index for index, _, _ in reply.candidates}
@@ -201,8 +201,10 @@ class Ingester:
                     self._lease.leasing = False  # the next beat will say so, and a new incarnation begins
             except BaseException as error:
                 self._lease.unsettled = self._lease.unsettled or room > 0
-                self._interrupted = not (isinstance(error, Exception) and script_erred(error))
-                self._metrics.redis_error(classify(error).value if isinstance(error, Exception) else "cancelled")
+                kind = classify(error)
+                # What can't be done at all is left to be taken over, and then tried alone.
+                self.interrupted = kind is not Failure.FATAL or not isinstance(error, Exception)
+                self._metrics.redis_error(kind.value if isinstance(error, Exception) else "cancelled")
                 self._committer.poke()
                 raise
             finally:

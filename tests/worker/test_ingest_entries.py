@@ -6,7 +6,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from bgjobs import App, AsyncClient, Context, EventModel, NewEvent, RunState, SyncContext
+from bgjobs import App, AsyncClient, Context, EventModel, NewEvent, RunState, SyncContext, event
 from bgjobs.broker.errors import EventNotFound
 from bgjobs.broker.keys import Keys
 from bgjobs.worker.ingester import Ingester
@@ -202,3 +202,52 @@ def _count(metrics: WorkerMetrics, name: str) -> float:
     return sum(
         sample.value for family in metrics.registry.collect() for sample in family.samples if sample.name == name
     )
+
+
+async def test_odd_entries_stop_nobody(redis_url: str, namespace: str, raw: Any) -> None:
+    """R14: whoever may append may append anything; each odd entry is one dead letter that says why."""
+    app = App("shop")
+    seen: list[Any] = []
+    ran(app, "listen", seen, on="go")
+    ran(app, "filtered", seen, on=event("go", filter='event.data.word == "yes"'))
+    stream = Keys(namespace).events
+    good = {"n": "go", "d": b"\x81\xa4word\xa2no"}
+    odd: list[dict[str, Any]] = [
+        {"d": b"\xc0"},
+        {"n": ""},
+        {"n": "go", "d": b"\xa2\xff\xfe"},  # a text that is none
+        {"n": "go", "d": b"\x81\xa4word\xa3\xff\xfe\xfd"},
+        {"n": "go", "d": b"\xc0\xc0"},
+        {"n": "go", "d": b"\x92\xc0"},
+        {"n": "go", "d": "{not json"},
+        {"n": "go", "d": b"\x91" * 5_000 + b"\xc0"},
+        {"n": "go", "d": b"\xdb\x7f\xff\xff\xff"},
+        {"n": "go", "d": b"\xc0", "t": "soon"},
+        {"n": "go", "d": b"\xc0", "t": "9" * 40},
+        {"n": "go", "d": b"\xc0", "t": "-5"},
+        {"n": "go", "d": b"\xc0", "k": b"\xff\xff"},
+        {"n": "go", "d": b"\xc0", "k": "k" * 5_000},
+        {"n": "go", "d": b"\xc0", "i": b"\xff\xff"},
+        {"n": "go", "d": b"\xc0", "i": "i" * 5_000},
+        {"n": "go/../../*", "d": b"\xc0"},
+        {"n": "bgjobs/made-up", "d": b"\xc0"},
+        {"n": "go", "d": bytes(600_000)},
+    ]
+    async with live(app, redis_url, namespace) as here:
+        for fields in odd:
+            await raw.xadd(stream, fields)
+            await raw.xadd(stream, good)
+        last = await here.client.send("go", {"word": "yes"})
+        for function in ("listen", "filtered"):
+            await here.state(last.run_id(function), RunState.COMPLETED)
+
+        async def settled() -> bool:
+            [group] = await raw.xinfo_groups(stream)
+            return group["pending"] == group["lag"] == 0
+
+        await until_async(settled)
+        letters = await here.client.dead_letters.list()
+        assert all(letter.kind == "event" and letter.error.message for letter in letters)
+        assert len(letters) == len(odd)
+        await until_async(lambda: len(seen) == len(odd) + 2)
+    assert seen.count({"word": "no"}) == len(odd)

@@ -23,6 +23,7 @@ class Recorder:
     """Stands for the decider and the ingester: notes what would be ingested in one call."""
 
     able: bool = True
+    interrupted: bool = False
     calls: list[list[IngestEvent]] = field(default_factory=list)
     driver: Driver | None = None
 
