@@ -1,6 +1,7 @@
 """What stands in the stream: typed events, duplicates, entries that others wrote; and when too much is ready."""
 
 import asyncio
+import time
 from typing import Any
 
 import msgpack
@@ -225,6 +226,7 @@ async def test_odd_entries_stop_nobody(redis_url: str, namespace: str, raw: Any)
         {"n": "go", "d": b"\xc0", "t": "soon"},
         {"n": "go", "d": b"\xc0", "t": "9" * 40},
         {"n": "go", "d": b"\xc0", "t": "-5"},
+        {"n": "go", "d": b"\xc0", "t": str(round((time.time() + 400 * 86_400) * 1000))},
         {"n": "go", "d": b"\xc0", "k": b"\xff\xff"},
         {"n": "go", "d": b"\xc0", "k": "k" * 5_000},
         {"n": "go", "d": b"\xc0", "i": b"\xff\xff"},
