@@ -13,9 +13,11 @@ TESTS ?=
 
 RUN := $(VENV)/.installed-run
 ALL := $(VENV)/.installed-all
+BENCH := .venv-bench/.installed
+BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format ci matrix clean
+.PHONY: help demo test check bench format ci matrix clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +30,9 @@ test: $(ALL) ## all tests, against real servers (TESTS=tests/broker for some; BG
 
 check: $(ALL) ## format, lint, types, imports, sizes, words, and deploy/ where promtool is installed
 	@BIN=$(BIN) checks/all
+
+bench: $(BENCH) ## speed beside that of others, an hour on a quiet machine (BENCH_FLAGS="--peers bgjobs,BullMQ --scenarios drain-1")
+	@.venv-bench/harness/bin/python -m bench $(BENCH_FLAGS)
 
 format: $(ALL) ## put every file into the form that `make check` wants
 	$(BIN)/ruff check --fix-only --quiet .
@@ -53,3 +58,7 @@ $(RUN): $(BIN)/python pyproject.toml
 $(ALL): $(BIN)/python pyproject.toml
 	$(PIP) --editable '.[check]'
 	@touch $@ $(RUN)
+
+$(BENCH): bench/environments.py bench/node/package.json $(wildcard bench/requirements/*.txt)
+	$(PYTHON) bench/environments.py
+	@touch $@

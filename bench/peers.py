@@ -1,0 +1,156 @@
+"""Who is compared, and how its workers are started. settings.md cites the document for each setting."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ROOT / ".venv-bench"
+NODE = ROOT / "bench" / "node"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """One system, or one way of using it.
+
+    Attributes:
+        name: as the report shows it.
+        environment: its folder in .venv-bench; "": Node.
+        app: module of its jobs and producer.
+        worker: the command of a worker, without the program's folder; {concurrency} and {processes} are filled in.
+        more_processes: what is added for more than one process; empty: the command is started that often.
+        variables: of its worker's environment.
+        producer: class in the app.
+        concurrency: jobs at hand per worker process, where it has such a setting.
+        share: part of the jobs of a drain that it gets, so that slow ones don't hold up all.
+        keeps_runs: whether each run can be read back by its id afterwards.
+        has_steps: whether it has durable steps.
+        parts: what it is measured in: "enqueue", "work"; one way of using a system differs from another in one of them.
+    """
+
+    name: str
+    environment: str = ""
+    app: str = ""
+    worker: tuple[str, ...] = ()
+    more_processes: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    producer: str = "Producer"
+    concurrency: int = 100
+    share: float = 1.0
+    keeps_runs: bool = False
+    has_steps: bool = False
+    parts: tuple[str, ...] = ("enqueue", "work")
+
+    @property
+    def installed(self) -> bool:
+        """Whether `make bench` could install it here."""
+        if self.environment:
+            return (ENVIRONMENTS / self.environment / "bin" / "python").exists()
+        return shutil.which("node") is not None and (NODE / "node_modules").is_dir()
+
+    def commands(self, processes: int) -> list[list[str]]:
+        """What to start for so many worker processes."""
+        words = {"concurrency": str(self.concurrency), "processes": str(processes)}
+        command = [word.format(**words) for word in self.worker]
+        if self.environment:
+            command[0] = str(ENVIRONMENTS / self.environment / "bin" / command[0])
+        if processes == 1:
+            return [command]
+        told = [word.format(**words) for word in self.more_processes]
+        in_one = told or any("{processes}" in word for word in self.worker)
+        return [command + told] if in_one else [command] * processes
+
+    def producing(self, spec: str) -> list[str]:
+        """What to start to enqueue."""
+        if self.environment:
+            return [str(ENVIRONMENTS / self.environment / "bin" / "python"), "-m", "bench.produce", self.app, spec]
+        return ["node", "bench/node/produce.mjs", spec]
+
+
+BGJOBS_WORKER = ("bgjobs", "worker", "bench.apps.bgjobs_app:app", "--concurrency", "{concurrency}")
+
+
+def _bgjobs(name: str, environment: str, producer: str, *parts: str) -> Peer:
+    return Peer(
+        name=name,
+        environment=environment,
+        app="bench.apps.bgjobs_app",
+        worker=BGJOBS_WORKER,
+        more_processes=("--processes", "{processes}"),
+        producer=producer,
+        concurrency=200,
+        keeps_runs=True,
+        has_steps=True,
+        parts=parts,
+    )
+
+
+#: Enqueues only: the least that a sender of events can do.
+BARE = Peer(name="bare redis-py", environment="bgjobs", app="bench.apps.bare_app", parts=("enqueue",))
+
+PEERS = (
+    _bgjobs("bgjobs", "bgjobs", "Producer", "enqueue", "work"),
+    _bgjobs("bgjobs asyncio", "bgjobs", "AsyncProducer", "enqueue"),
+    _bgjobs("bgjobs without uvloop", "bgjobs-plain", "Producer", "work"),
+    BARE,
+    Peer(name="BullMQ", worker=("node", "bench/node/worker.mjs")),
+    Peer(
+        name="Dramatiq",
+        environment="dramatiq",
+        app="bench.apps.dramatiq_app",
+        worker=("dramatiq", "bench.apps.dramatiq_app", "--processes", "{processes}", "--threads", "8"),
+    ),
+    Peer(
+        name="taskiq",
+        environment="taskiq",
+        app="bench.apps.taskiq_app",
+        worker=(
+            *("taskiq", "worker", "bench.apps.taskiq_app:broker", "--workers", "{processes}"),
+            *("--max-async-tasks", "{concurrency}", "--log-level", "WARNING"),
+        ),
+    ),
+    Peer(
+        name="huey",
+        environment="huey",
+        app="bench.apps.huey_app",
+        worker=("huey_consumer", "bench.apps.huey_app.huey", "-k", "process", "-w", "{processes}", "-n", "-q"),
+    ),
+    Peer(
+        name="docket",
+        environment="docket",
+        app="bench.apps.docket_app",
+        worker=("python", "-m", "bench.apps.docket_worker"),
+        # With 100 at a time its pool of 100 connections runs out, and what failed comes again minutes later.
+        concurrency=50,
+    ),
+    Peer(
+        name="saq",
+        environment="saq",
+        app="bench.apps.saq_app",
+        worker=("saq", "bench.apps.saq_app.settings", "--workers", "{processes}", "--quiet"),
+    ),
+    Peer(
+        name="Celery",
+        environment="celery",
+        app="bench.apps.celery_app",
+        worker=(
+            *("celery", "-A", "bench.apps.celery_app", "worker", "--pool", "solo", "--loglevel", "WARNING"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ),
+        share=0.5,
+    ),
+    Peer(
+        name="arq",
+        environment="arq",
+        app="bench.apps.arq_app",
+        worker=("arq", "bench.apps.arq_app.WorkerSettings"),
+    ),
+    Peer(
+        name="RQ",
+        environment="rq",
+        app="bench.apps.rq_app",
+        worker=("rq", "worker", "--worker-class", "rq.SimpleWorker", "--quiet", "bench"),
+        share=0.05,
+    ),
+)

@@ -1,0 +1,15 @@
+"""The scenarios, in the order of the report."""
+
+from bench.scenarios import commands, drain, enqueue, idle, latency, memory, recovery, start, workflow
+
+SCENARIOS = (
+    *enqueue.SCENARIOS,
+    *drain.SCENARIOS,
+    *latency.SCENARIOS,
+    *workflow.SCENARIOS,
+    *memory.SCENARIOS,
+    *commands.SCENARIOS,
+    *recovery.SCENARIOS,
+    *start.SCENARIOS,
+    *idle.SCENARIOS,
+)
