@@ -119,7 +119,7 @@ def test_a_send_without_reply_is_repeated_under_the_same_id_and_says_so(
 
 def test_a_bulk_that_breaks_off_goes_on_where_replies_ended(server_factory: ServerFactory, tmp_path: Path) -> None:
     """Every event is stored at least once, and every further entry of it is marked as a re-send."""
-    server = server_factory(tmp_path, appendonly="yes")
+    server = server_factory(tmp_path, appendfsync="always")
     with Client(server.url, timeout=20) as client:
         client.send("warm/up")
         done = threading.Event()
@@ -147,7 +147,7 @@ def test_a_bulk_that_breaks_off_goes_on_where_replies_ended(server_factory: Serv
 
 
 def test_a_restart_costs_no_event_and_no_error(server_factory: ServerFactory, tmp_path: Path) -> None:
-    server = server_factory(tmp_path, appendonly="yes")
+    server = server_factory(tmp_path, appendfsync="always")
 
     async def main() -> list[Receipt]:
         async with AsyncClient(server.url, timeout=20) as client:

@@ -38,6 +38,11 @@ class Note:
     started_us: int
 
 
+def hear_hangups() -> None:
+    """A supervisor that was started under nohup ignores SIGHUP, as it should; tests may run under it, too."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class ToySupervisor:
     def __init__(self, folder: Path, behaviour: dict[str, Any], **options: Any) -> None:
         self.diary = folder / "diary"
@@ -53,7 +58,11 @@ class ToySupervisor:
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _START, json.dumps(told)], cwd=ROOT, stderr=log, stdin=subprocess.DEVNULL
+                [sys.executable, "-c", _START, json.dumps(told)],
+                cwd=ROOT,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=hear_hangups,
             )
 
     def said(self, text: str) -> bool:
