@@ -75,8 +75,13 @@ async def test_a_full_server(server_factory: ServerFactory, namespace: str) -> N
             full.xadd(Keys(namespace).events, {"n": "quick", "i": "q-1", "d": b"\xc0"})
             full.config_set("maxmemory", "1mb")
             await full.execute()
-        ingester = here.worker._incarnation.ingester  # type: ignore[union-attr]
-        await until_async(lambda: ingester._interrupted)
+
+        def refused() -> bool:
+            samples = (sample for family in here.metrics.registry.collect() for sample in family.samples)
+            return any(sample.value for sample in samples if sample.name == "bgjobs_redis_errors_total")
+
+        await until_async(refused)
+        assert (await control.xpending(Keys(namespace).events, "shop"))["pending"] == 1
         gate.set()
         for receipt in running:
             assert await here.client.result(receipt.run_id("slow"), timeout=10) == "done"
