@@ -8,6 +8,7 @@ raw bytes, and RESP2, which also keeps maintenance notifications off.
 from __future__ import annotations
 
 import asyncio
+import encodings.idna  # noqa: F401  (see below)
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -181,3 +182,13 @@ class PerLoop(Generic[T]):
     def take(self) -> T | None:
         """Give up the value of the running loop, if there is one, for closing it."""
         return self._held.get().pop(asyncio.get_running_loop(), None)
+
+
+def _import_what_connections_import() -> None:
+    """redis-py imports modules when it makes its first pool and connection. In a process that was forked while a thread
+    of its parent did so, that module's import lock would be held for ever: so it is done here, without connecting."""
+    for url in ("redis://127.0.0.1", "unix:///nowhere"):
+        cast("Any", Endpoint(url).sync_pool()).make_connection()
+
+
+_import_what_connections_import()
