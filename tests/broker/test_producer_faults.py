@@ -126,7 +126,8 @@ def test_a_bulk_that_breaks_off_goes_on_where_replies_ended(server_factory: Serv
 
         def restart() -> None:
             for _ in range(2):
-                time.sleep(0.02)
+                before = len(entries(server.url, "default"))
+                until(lambda before=before: len(entries(server.url, "default")) > before)
                 server.kill()
                 server.start()
             done.set()
