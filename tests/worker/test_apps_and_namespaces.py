@@ -49,8 +49,14 @@ async def test_every_app_receives_every_event(redis_url: str, namespace: str) ->
     assert sorted(seen) == sorted([("mail", each) for each in ids] + [("shop", each) for each in ids])
 
 
-async def test_an_app_that_comes_later_begins_at_the_end_or_as_asked(redis_url: str, namespace: str, raw: Any) -> None:
-    """R3: the first app begins at the oldest event there is, a later one at what comes, or with `--start-at begin`."""
+async def test_an_app_that_comes_later_begins_at_the_end_or_as_asked(
+    redis_url: str, namespace: str, raw: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R3: the first app begins at the oldest event there is, a later one at what comes, or with `--start-at begin`.
+
+    The log says which.
+    """
+    caplog.set_level("INFO", "bgjobs.worker")
     seen: Seen = []
     async with AsyncClient(redis_url, namespace=namespace) as client:
         early = await client.send("order/created")
@@ -67,6 +73,9 @@ async def test_an_app_that_comes_later_begins_at_the_end_or_as_asked(redis_url: 
     assert ("asked", early.event_id) in seen
     assert ("later", early.event_id) not in seen
     assert len(seen) == len(set(seen)) == 5
+    assert "app first reads events from the beginning: the first app here begins at the oldest event" in caplog.text
+    assert "app later reads events from now on: a new app begins at the end" in caplog.text
+    assert "app asked reads events from the beginning: as asked" in caplog.text
 
 
 async def test_events_sent_while_an_app_has_no_worker_wait_for_it(redis_url: str, namespace: str) -> None:

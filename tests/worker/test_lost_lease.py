@@ -1,5 +1,6 @@
 """A worker whose lease is gone: it begins again, beside what of its old runs can't be stopped (R19, R20)."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from bgjobs import App, Context, RunState, SyncContext
 from bgjobs.broker.keys import Keys
+from bgjobs.worker import settle
 from bgjobs.worker import worker as engine
 from tests.waiting import until, until_async
 from tests.worker.live import live
@@ -59,3 +61,32 @@ async def test_a_worker_without_room_beside_stuck_threads_ends(
         await raw.zrem(Keys(namespace)("wk"), here.worker.incarnation)
         await until_async(lambda: here.task.done())
         done.touch()
+
+
+async def test_a_worker_settles_now_and_then_although_no_reply_was_lost(
+    redis_url: str, namespace: str, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R18: a right that was lost without a word ends the body; the run goes on where it belongs now."""
+    monkeypatch.setattr(settle, "RECONCILE_SECONDS", 0.0)
+    app = App("shop")
+    bodies: list[str] = []
+    let_end = asyncio.Event()
+
+    @app.function("holds", on="go")
+    async def holds(ctx: Context[Any]) -> str:
+        bodies.append("begun")
+        try:
+            await let_end.wait()
+        except asyncio.CancelledError:
+            bodies.append("stopped")
+            raise
+        return "ended"
+
+    async with live(app, redis_url, namespace) as here:
+        run = (await here.client.send("go")).run_id("holds")
+        await until_async(lambda: bodies == ["begun"])
+        # As if another client of the database had given the lease away: the record's number is not the worker's any more.
+        await raw.hincrby(Keys(namespace).run(run), "g", 1)
+        await until_async(lambda: bodies == ["begun", "stopped", "begun"])
+        let_end.set()
+        assert await here.client.result(run, timeout=20) == "ended"
