@@ -256,7 +256,8 @@ async def test_a_limit_holds_while_processes_are_killed(
         now += change
         most = max(most, now)
     assert most == 3
-    assert sum(word == "end" for _, word, _ in story) == 120
+    # At least: a process may be killed between the end of a body and its commit.
+    assert sum(word == "end" for _, word, _ in story) >= 120
 
 
 def _lines(file: Path) -> list[tuple[float, str, int]]:

@@ -85,7 +85,7 @@ async def test_a_worker_settles_now_and_then_although_no_reply_was_lost(
     async with live(app, redis_url, namespace) as here:
         run = (await here.client.send("go")).run_id("holds")
         await until_async(lambda: bodies == ["begun"])
-        # As if another client of the database had given the lease away: the record's number is not the worker's any more.
+        # As if somebody else had given the lease away: the record's number is not the worker's any more.
         await raw.hincrby(Keys(namespace).run(run), "g", 1)
         await until_async(lambda: bodies == ["begun", "stopped", "begun"])
         let_end.set()
