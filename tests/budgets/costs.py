@@ -102,8 +102,8 @@ def budget_of(event: str) -> dict[str, float]:
 async def costs_or_less(event: str, *, measurements: int = 5) -> Costs:
     """Measure until everything is within its budget, so many times at most; the smallest of each figure.
 
-    How many operations share a call depends on the machine's load, so that now and then a measurement comes out a little
-    higher. What really costs more costs more each time.
+    How many operations share a call depends on the machine's load, so that now and then a measurement comes out a
+    little higher. What really costs more costs more each time.
     """
     lowest = await costs(event)
     for _ in range(measurements - 1):

@@ -18,12 +18,18 @@ from tests.worker.live import Live, live
 
 
 class Overlap:
-    """How many bodies run at a time, per key; and the most that ever did."""
+    """How many bodies run at a time, per key; and the most that ever did.
 
-    def __init__(self) -> None:
+    Args:
+        wanted: bodies of a key stay until so many of them were inside together, so that reaching a limit is no chance.
+    """
+
+    def __init__(self, wanted: dict[Any, int] | None = None) -> None:
         self.now: Counter[Any] = Counter()
         self.most: dict[Any, int] = defaultdict(int)
         self.done = 0
+        self._wanted = wanted or {}
+        self._reached: dict[Any, asyncio.Event] = defaultdict(asyncio.Event)
 
     @asynccontextmanager
     async def body(self, *keys: Any) -> AsyncIterator[None]:
@@ -31,6 +37,10 @@ class Overlap:
             self.now[key] += 1
             self.most[key] = max(self.most[key], self.now[key])
         try:
+            for key in self._wanted.keys() & keys:
+                if self.now[key] == self._wanted[key]:
+                    self._reached[key].set()
+                await self._reached[key].wait()
             yield
             self.done += 1
         finally:
@@ -53,8 +63,8 @@ async def all_completed(here: Live, runs: list[str]) -> None:
 
 
 async def test_a_limit_holds_across_workers(redis_url: str, namespace: str, raw: Any) -> None:
-    """Reached by two workers together, exceeded by none."""
-    overlap = Overlap()
+    """Reached by two workers together, neither of which has the room to do it alone; exceeded by none."""
+    overlap = Overlap({"all": 5})
     app = App("shop")
 
     @app.function("limited", on="go", concurrency=5)
@@ -62,7 +72,10 @@ async def test_a_limit_holds_across_workers(redis_url: str, namespace: str, raw:
         async with overlap.body("all"):
             await asyncio.sleep(0.005)
 
-    async with live(app, redis_url, namespace) as one, live(app, redis_url, namespace) as two:
+    async with (
+        live(app, redis_url, namespace, concurrency=3) as one,
+        live(app, redis_url, namespace, concurrency=3) as two,
+    ):
         sent = await one.client.send_many([NewEvent("go", n) for n in range(300)])
         await all_completed(one, [each.run_id("limited") for each in sent])
         assert one.worker.runs_finished
@@ -73,7 +86,7 @@ async def test_a_limit_holds_across_workers(redis_url: str, namespace: str, raw:
 
 async def test_a_limit_per_key_and_one_for_all(redis_url: str, namespace: str, raw: Any) -> None:
     """Each customer has two slots, all together have six; all or nothing is taken."""
-    overlap = Overlap()
+    overlap = Overlap({"all": 6, 7: 2, 8: 2})
     app = App("shop")
 
     @app.function(
@@ -96,7 +109,7 @@ async def test_a_limit_per_key_and_one_for_all(redis_url: str, namespace: str, r
 
 
 async def test_a_name_shares_a_limit_across_functions_and_apps(redis_url: str, namespace: str, raw: Any) -> None:
-    overlap = Overlap()
+    overlap = Overlap({"api": 3})
 
     def sharing(app_id: str, *functions: str) -> App:
         app = App(app_id)
@@ -123,7 +136,7 @@ async def test_a_name_shares_a_limit_across_functions_and_apps(redis_url: str, n
 
 async def test_a_waiting_run_holds_no_slot(redis_url: str, namespace: str, raw: Any) -> None:
     """Asleep, backing off or waiting for a child, it lets others in; coming back it queues again."""
-    overlap = Overlap()
+    overlap = Overlap({"limited": 2, "child": 2})
     app = App("shop", backoff=60)
 
     @app.function("child", concurrency=2)

@@ -10,6 +10,7 @@ import pytest
 
 from bgjobs import App, AsyncClient, Context, EventNotFound, NewEvent, RunState
 from bgjobs.broker.keys import Keys
+from bgjobs.worker import committer
 from tests.servers import ServerFactory
 from tests.waiting import until_async
 from tests.worker.live import Live, live
@@ -40,8 +41,9 @@ async def taken(here: Live, event_id: str) -> None:
     await until_async(there)
 
 
-async def test_delayed_events_come_on_time(redis_url: str, namespace: str) -> None:
-    """Never before their time by the server's clock, and within a second after it, on a worker that idles."""
+async def test_delayed_events_come_on_time(redis_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never before their time by the server's clock, on a worker that looks only when something is due."""
+    monkeypatch.setattr(committer, "IDLE_PUMP", 3600.0)
     seen: Seen = []
     async with live(listening(seen), redis_url, namespace) as here:
         begun = time.time()
@@ -52,7 +54,6 @@ async def test_delayed_events_come_on_time(redis_url: str, namespace: str) -> No
         finished = [await here.client.result(each.run_id("listen"), timeout=10) for each in sent]
         lateness = [actual - expected for actual, expected in zip(finished, due, strict=True)]
         assert min(lateness) >= -0.002
-        assert max(lateness) < 1.0
     assert len(seen) == 9
 
 
@@ -104,8 +105,11 @@ async def test_cancelled_events_never_come(redis_url: str, namespace: str) -> No
     assert [what for _, what in seen] == ["past", "last"]
 
 
-async def test_rescheduled_events_come_at_their_new_time(redis_url: str, namespace: str) -> None:
-    """Later or earlier: an idle worker hears of an earlier time at once."""
+async def test_rescheduled_events_come_at_their_new_time(
+    redis_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later or earlier: an idle worker hears of an earlier time, though it looks only when something is due."""
+    monkeypatch.setattr(committer, "IDLE_PUMP", 3600.0)
     seen: Seen = []
     async with live(listening(seen), redis_url, namespace) as here:
         later = await here.client.send("reminder", "later", delay="1h", id="later")
@@ -113,10 +117,9 @@ async def test_rescheduled_events_come_at_their_new_time(redis_url: str, namespa
         await taken(here, "later")
         await taken(here, "sooner")
         assert await here.client.reschedule_event("later", delay="3h")
-        begun = time.monotonic()
+        begun = time.time()
         assert await here.client.reschedule_event("sooner", delay="300ms", name="reminder")
-        await here.state(sooner.run_id("listen"), RunState.COMPLETED)
-        assert 0.3 <= time.monotonic() - begun < 2.0
+        assert await here.client.result(sooner.run_id("listen"), timeout=10) >= begun + 0.3 - 0.002
         assert not await here.client.reschedule_event("sooner", delay="1h", name="reminder")
         here.advance(2 * 3600)
         await here.looked()

@@ -24,7 +24,7 @@ TTL = 0.9
 class Worker:
     """An enlisted incarnation and its heartbeat."""
 
-    def __init__(self, url: str, namespace: str, ttl: float = TTL) -> None:
+    def __init__(self, url: str, namespace: str, ttl: float = TTL, interval: float | None = None) -> None:
         self.endpoint = Endpoint(url)
         self.namespace = namespace
         self.broker = SyncBroker(self.endpoint, namespace)
@@ -37,6 +37,7 @@ class Worker:
         self.heartbeat = Heartbeat(
             self.beat,
             lease_ttl=ttl,
+            interval=interval,
             on_lost=self.losses.put,
             leased_at=before,
             metrics=self.metrics,
@@ -59,21 +60,25 @@ def worker(redis_url: str, namespace: str) -> Iterator[Worker]:
     made.broker.close()
 
 
-def test_beats_go_on_while_the_main_thread_is_blocked(worker: Worker) -> None:
+def test_beats_go_on_while_the_main_thread_is_blocked(redis_url: str, namespace: str) -> None:
+    worker = Worker(redis_url, namespace, ttl=30.0, interval=0.1)
     first = worker.expiry()
     assert first is not None
-    blocked_until = time.monotonic() + 2 * TTL
-    while time.monotonic() < blocked_until:  # Python code that never gives way to a loop
-        pass
+    for _ in range(5):
+        since = worker.heartbeat.leased_at
+        while worker.heartbeat.leased_at == since:  # Python code that never gives way to a loop
+            pass
     assert worker.heartbeat.lost is None
-    assert (worker.expiry() or 0) > first + TTL
+    assert (worker.expiry() or 0) > first
     assert worker.heartbeat.lease_left > 0
+    worker.heartbeat.stop()
+    worker.broker.close()
 
 
 def test_gone_is_told_once_and_ends_the_beats(worker: Worker) -> None:
     """R19: nothing revives an incarnation whose lease is gone."""
     worker.broker.do(delist("w1"))
-    assert worker.losses.get(timeout=5) is LeaseLoss.GONE
+    assert worker.losses.get(timeout=30) is LeaseLoss.GONE
     until(lambda: not worker.heartbeat._beats.is_alive() and not worker.heartbeat._guard.is_alive())
     assert worker.expiry() is None
     assert worker.losses.empty()
@@ -86,23 +91,41 @@ def test_an_expired_lease_is_not_revived_while_others_live(redis_url: str, names
         worker.broker.do(enlist("w2", ttl_ms=60_000, info={"pid": "2"}))
         # As if this machine had slept: the lease runs out on the server while no beat is sent.
         worker.broker.client.zadd(f"bgjobs:{{{namespace}:00}}:wk", {"w1": 1})
-        assert worker.losses.get(timeout=5) is LeaseLoss.GONE
+        assert worker.losses.get(timeout=30) is LeaseLoss.GONE
     finally:
         worker.heartbeat.stop()
         worker.broker.close()
 
 
-def test_gives_up_before_the_lease_ends_when_the_server_hangs(server_factory: ServerFactory, namespace: str) -> None:
-    """R19: measured from before the last beat that got through, less a margin; a hanging socket does not delay it."""
+def test_gives_up_before_the_lease_ends() -> None:
+    """R19: measured from before the last beat that got through, less a margin; a beat that hangs does not delay it."""
+    now = [100.0]
+    sent, answer = threading.Event(), threading.Event()
+
+    def hanging() -> bool:
+        sent.set()
+        return answer.wait(60)
+
+    losses: queue.SimpleQueue[LeaseLoss] = queue.SimpleQueue()
+    heartbeat = Heartbeat(hanging, lease_ttl=15.0, interval=0.01, on_lost=losses.put, clock=lambda: now[0])
+    heartbeat.start()
+    assert sent.wait(30)
+    now[0] += 11.9
+    assert heartbeat.lease_left > 0
+    assert heartbeat.lost is None
+    now[0] += 0.2  # a fifth of the lease is left
+    assert losses.get(timeout=30) is LeaseLoss.UNREACHABLE
+    answer.set()
+    heartbeat.stop()
+
+
+def test_gives_up_when_the_server_hangs(server_factory: ServerFactory, namespace: str) -> None:
     server = server_factory()
     worker = Worker(server.url, namespace, ttl=1.5)
     until(lambda: worker.heartbeat.lease_left > 0.8)
     os.kill(server.pid, signal.SIGSTOP)
-    leased_at = worker.heartbeat.leased_at
     try:
-        assert worker.losses.get(timeout=5) is LeaseLoss.UNREACHABLE
-        given_up_after = time.monotonic() - max(leased_at, worker.heartbeat.leased_at)
-        assert given_up_after < 1.5
+        assert worker.losses.get(timeout=30) is LeaseLoss.UNREACHABLE
     finally:
         os.kill(server.pid, signal.SIGCONT)
         worker.heartbeat.stop()
@@ -159,6 +182,6 @@ def test_connection_errors_are_not_taken_for_gone() -> None:
     losses: queue.SimpleQueue[LeaseLoss] = queue.SimpleQueue()
     heartbeat = Heartbeat(broken, lease_ttl=1.0, on_lost=losses.put)
     heartbeat.start()
-    assert losses.get(timeout=5) is LeaseLoss.UNREACHABLE
+    assert losses.get(timeout=30) is LeaseLoss.UNREACHABLE
     assert calls.qsize() >= 2
     heartbeat.stop()
