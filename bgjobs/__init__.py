@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from .broker.event import NewEvent
+    from .broker.explanation import Explanation, Happening, Hold, Holder, HoldReason
     from .broker.handle import AsyncRunHandle, RunHandle
     from .broker.inspect.dead_letters import DeadLetter
     from .broker.inspect.events import EventInfo
@@ -85,9 +86,14 @@ __all__ = [
     "EventNotFound",
     "EventTooLarge",
     "EventValidationError",
+    "Explanation",
     "Function",
     "FunctionInfo",
     "FunctionNotFound",
+    "Happening",
+    "Hold",
+    "HoldReason",
+    "Holder",
     "InvalidCron",
     "InvalidDuration",
     "InvalidEvent",
@@ -144,6 +150,13 @@ _HOMES = {
         "UsageError",
     ),
     "broker.event": ("NewEvent",),
+    "broker.explanation": (
+        "Explanation",
+        "Happening",
+        "Hold",
+        "HoldReason",
+        "Holder",
+    ),
     "broker.handle": (
         "AsyncRunHandle",
         "RunHandle",

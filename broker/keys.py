@@ -19,7 +19,7 @@ T e:<event key>  hash: d data, refs records that refer to it; until refs is 0
 T fe:<event key>  hash: a delayed event: state, fields, due; until due, then a day
 T r:<run>  hash: the run's record, see `RECORD`; until trimmed
 T s:<run>  hash: c:<step> envelope, p:<step> pending, f:<step> failures, x:<step> last error, @r result, @e error,
-    @p progress; with the run
+    @p progress, h:<n> attempts that failed and the like, @n their number; with the run
 T q:<app>:<queue>[:<function>]  zset: ready runs by score; while not empty
 T qs:<app>:<queue>[:<function>]  zset: ready runs that two workers died with; while not empty
 T qm:<app>  set: functions with a queue of their own; for good

@@ -16,10 +16,12 @@ from .durability import Durability, Wanted
 from .durations import Duration, Moment, milliseconds, seconds
 from .errors import BgjobsError, FunctionNotFound, InvalidEvent, RunNotFound, UsageError
 from .event import EventLike, FunctionRef, NewEvent, TypedEvent
+from .explanation import Explanation
 from .inspect.events import find_event, runs_of_event
 from .inspect.listing import list_runs
 from .inspect.result import find_run, wait_for_result
 from .inspect.runs import read_steps
+from .inspect.why import explain
 from .keys import Keys
 from .model import RunState
 from .operations import SUCCESS
@@ -229,6 +231,10 @@ class Requests:
         """The steps of a run."""
         yield from self.run(run)  # raises RunNotFound
         return (yield from read_steps(self.keys, self.patience(), run))
+
+    def why(self, run: str) -> Talk[Explanation]:
+        """Why a run is where it is."""
+        return explain(self.keys, self.patience(), run, offset_ms=self.offset_ms)
 
     # -- the server ------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": ("doctor", "doctor", "Look for what is wrong."),
     "events": ("events", "events", "Events: list, show, tail, cancel, reschedule."),
     "functions": ("functions", "functions", "Functions: list, show, invoke, remove, move."),
-    "runs": ("runs", "runs", "Runs: list, show, watch, cancel, replay."),
+    "runs": ("runs", "runs", "Runs: list, show, why, watch, cancel, replay."),
     "schedules": ("schedules", "schedules", "Schedules: list, show, create, pause, resume, run, delete."),
     "send": ("send", "send", "Send an event."),
     "signal": ("signal", "signal", "Signal runs that wait for it."),

@@ -26,7 +26,7 @@ class Story:
     steps: Sequence[StepInfo]
     data: Any
     children: Sequence[RunInfo]
-    why: str  # it does not start, while it is queued
+    why: str  # it does not go on, while it is queued or waits
 
     def told(self) -> Mapping[str, Any]:
         """The shape of `--json`."""
@@ -39,7 +39,6 @@ def read_story(here: Connection, id: str) -> Story:
     """Read it. Raises RunNotFound."""
     from ..broker.inspect.children import read_children
     from ..broker.inspect.payloads import decoded, read_payload
-    from ..broker.inspect.why import why_queued
 
     run = here.client.run(id)
     children = here.ask(read_children(here.keys, here.patience(), id))
@@ -48,7 +47,7 @@ def read_story(here: Connection, id: str) -> Story:
         steps=here.client.steps(id),
         data=decoded(here.ask(read_payload(here.keys, here.patience(), id))),
         children=children,
-        why=here.ask(why_queued(here.keys, here.patience(), id)) if run.state == "queued" else "",
+        why=here.client.why(id).summary if run.state in ("queued", "waiting", "pending") else "",
     )
 
 

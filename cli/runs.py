@@ -13,6 +13,7 @@ from .options import shared_options
 from .output import compact, show, state, table
 from .run_story import draw_run, read_story
 from .run_watch import watch_run
+from .run_why import draw_why
 from .times import ago, between
 from .values import paged
 
@@ -86,6 +87,15 @@ def show_(id: str) -> None:
     """Show all there is about the run ID: its event, attempts, steps, error, result, parent and children."""
     story = read_story(connection(), id)
     show(story.told(), lambda: draw_run(story))
+
+
+@runs.command()
+@click.argument("id")
+@shared_options
+def why(id: str) -> None:
+    """Why the run ID is where it is: what holds it, who is ahead of it, when it goes on, and what it went through."""
+    told = connection().client.why(id)
+    show(told, lambda: draw_why(told))
 
 
 @runs.command()

@@ -6,23 +6,20 @@ for all of its references (R48), which is enough for four with values, 4 * 15 + 
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from hashlib import sha1
 from typing import Any
 
+from ..broker.limiter_ids import own_limiter, part, shared_limiter
 from .paths import compile_path
 from .registry import ConcurrencyData, Definition
 from .values import MISSING, tagged
-
-_PART = 7
 
 
 def limiter_of(function_key: str, limit: ConcurrencyData) -> str:
     """The definition part: of the shared name, or of the function's own limit."""
     if limit.name is not None:
-        return _hash(f"shared\0{limit.name}")
-    return _hash(f"own\0{function_key}\0{limit.key or ''}")
+        return shared_limiter(limit.name)
+    return own_limiter(function_key, limit.key)
 
 
 def limits_of(definition: Definition) -> dict[str, int]:
@@ -52,9 +49,4 @@ def limiter_references(definition: Definition, event: Mapping[str, Any]) -> str:
 
 def value_part(value: Any) -> str:
     """The part that stands for the value of a key; events without the path share one."""
-    return _hash("missing" if value is MISSING else f"value\0{tagged(value)}")
-
-
-def _hash(text: str) -> str:
-    digest = sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
-    return urlsafe_b64encode(digest)[:_PART].decode()
+    return part("missing" if value is MISSING else f"value\0{tagged(value)}")

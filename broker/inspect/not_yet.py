@@ -7,6 +7,7 @@ that the events still to be ingested can make, for every registered function.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from ..conversation import Command, Talk, reliably
@@ -19,24 +20,41 @@ _PAGE = 100
 _DELAYED_PAGES = 20
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """What can make a run that is not recorded yet."""
+
+    function: str = ""  # key; "" if there are too many events to look at
+    due_ms: int | None = None  # of a delayed event
+    before: int | None = None  # events that its app reads before it; 0: a worker has read it
+
+
 def may_come(keys: Keys, patience: Patience, run: str) -> Talk[bool]:
     """Whether an event that waits for its ingest, or for its time, can make this run."""
+    return (yield from coming(keys, patience, run)) is not None
+
+
+def coming(keys: Keys, patience: Patience, run: str) -> Talk[Coming | None]:
+    """The event that can make this run, among those that wait for their ingest or for their time."""
     groups = (yield from reliably(patience, ("SMEMBERS", keys("ap"))))[0]
     apps = [app.decode() for app in groups]
     functions = yield from _functions(keys, patience, apps)
-    start = yield from _first_unread(keys, patience, apps)
-    looked = 0
-    while start is not None and looked < LOOK_AT:
+    start, delivered = yield from _first_unread(keys, patience, apps)
+    looked: list[bytes] = []
+    while start is not None and len(looked) < LOOK_AT:
         entries = (yield from reliably(patience, ("XRANGE", keys.events, start, "+", "COUNT", _PAGE)))[0]
         for stream_id, flat in entries:
             fields = dict(zip(flat[::2], flat[1::2], strict=False))
             fields.setdefault(b"i", stream_id)
-            if _makes(run, fields, functions):
-                return True
-        looked += len(entries)
+            function = _made(run, fields, functions)
+            if function is not None:
+                last = _position(delivered.get(function.partition("/")[0], b"0-0"))
+                unread = [each for each in looked if _position(each) > last]
+                return Coming(function=function, before=len(unread))
+            looked.append(stream_id)
         start = b"(" + entries[-1][0] if len(entries) == _PAGE else None
     if start is not None or (not apps and looked):
-        return True  # too many to look at; or nobody has registered, so that every function is possible
+        return Coming()  # too many to look at; or nobody has registered, so that every function is possible
     return (yield from _delayed(keys, patience, run, functions))
 
 
@@ -52,22 +70,23 @@ def _functions(keys: Keys, patience: Patience, apps: list[str]) -> Talk[list[str
     ]
 
 
-def _first_unread(keys: Keys, patience: Patience, apps: list[str]) -> Talk[bytes | None]:
-    """Where the events begin that some app has not ingested; None if there are none."""
+def _first_unread(keys: Keys, patience: Patience, apps: list[str]) -> Talk[tuple[bytes | None, dict[str, bytes]]]:
+    """Where the events begin that some app has not ingested, if there are any; and per app the last it was given."""
     if not apps:
-        return b"-"
+        return b"-", {}
     exists = (yield from reliably(patience, ("EXISTS", keys.events)))[0]
     if not exists:
-        return None
+        return None, {}
     groups = (yield from reliably(patience, ("XINFO", "GROUPS", keys.events)))[0]
     told = [dict(zip(group[::2], group[1::2], strict=True)) for group in groups]
     commands: list[Command] = [("XPENDING", keys.events, group[b"name"]) for group in told]
     if not commands:
-        return b"-"
+        return b"-", {}
     pending = yield from reliably(patience, *commands)
-    starts: list[bytes] = [b"(" + group[b"last-delivered-id"] for group in told]
+    delivered = {group[b"name"].decode(): group[b"last-delivered-id"] for group in told}
+    starts: list[bytes] = [b"(" + last for last in delivered.values()]
     starts += [summary[1] for summary in pending if summary[0]]
-    return min(starts, key=_position)
+    return min(starts, key=_position), delivered
 
 
 def _position(start: bytes) -> tuple[int, int, int]:
@@ -75,26 +94,29 @@ def _position(start: bytes) -> tuple[int, int, int]:
     return int(first), int(second or 0), int(start.startswith(b"("))
 
 
-def _makes(run: str, fields: dict[bytes, Any], functions: Iterable[str]) -> bool:
+def _made(run: str, fields: dict[bytes, Any], functions: Iterable[str]) -> str | None:
+    """The function of which an event makes this run; None: it does not."""
     try:
         key = event_key(fields[b"n"].decode(), fields[b"i"].decode())
     except (KeyError, UnicodeDecodeError):
-        return False
+        return None
     direct = fields.get(b"f")
     if direct is not None:
         functions = [direct.decode("utf-8", "replace")]
-    return any(run_id(function, key) == run for function in functions)
+    return next((function for function in functions if run_id(function, key) == run), None)
 
 
-def _delayed(keys: Keys, patience: Patience, run: str, functions: list[str]) -> Talk[bool]:
+def _delayed(keys: Keys, patience: Patience, run: str, functions: list[str]) -> Talk[Coming | None]:
     cursor: Any = b"0"
     for _ in range(_DELAYED_PAGES):
         cursor, flat = (yield from reliably(patience, ("ZSCAN", keys("dl"), cursor, "MATCH", "e|*", "COUNT", LOOK_AT)))[
             0
         ]
-        waiting = [member[2:].decode() for member in flat[::2]]
-        if any(run_id(function, key) == run for key in waiting for function in functions):
-            return True
+        for member, due in zip(flat[::2], flat[1::2], strict=True):
+            key = member[2:].decode()
+            for function in functions:
+                if run_id(function, key) == run:
+                    return Coming(function=function, due_ms=int(float(due)))
         if cursor == b"0":
-            return False
-    return True
+            return None
+    return Coming()

@@ -85,7 +85,7 @@ def read_steps(keys: Keys, patience: Patience, run: str) -> Talk[list[StepInfo]]
     order: dict[str, None] = {}
     for field, value in zip(flat[::2], flat[1::2], strict=True):
         kind, colon, key = _text(field).partition(":")
-        if not colon or key == "@run":
+        if not colon or key == "@run" or kind not in "cpfx":
             continue
         order[key] = None
         if kind == "c":

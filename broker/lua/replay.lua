@@ -4,7 +4,7 @@
 --   new: the id of the new run, made from the caller's token; function, queue, limiters: where a re-routed run goes ("": as
 --   before); data: replaces the event's data ("": as before)
 -- replies: {"missing" | "not failed" | "not finished" | "exists" | "OK", run id}
--- uses: grow record batch bells ready create payload cleanup
+-- uses: grow record batch bells ready create payload cleanup history
 local call = cmsgpack.unpack(ARGV[2])
 local r = Record.read(call.run)
 if not r then return { 'missing', '' } end
@@ -15,6 +15,7 @@ local function in_place()
   local key = T .. 's:' .. call.run
   local extra = redis.call('HMGET', r.key, 'fs', 'dl')
   if extra[1] then redis.call('HDEL', key, 'c:' .. extra[1], 'f:' .. extra[1], 'x:' .. extra[1]) end
+  History.add(r, 'replay', r.z, (tonumber(r.a or '0') or 0) + 1, extra[1] or '', redis.call('HGET', key, '@e'))
   redis.call('HDEL', key, '@e')
   if extra[2] then redis.call('XDEL', T .. 'dq', extra[2]) end
   redis.call('HDEL', r.key, 'a', 'k', 'z', 'fs', 'dl', 'x', 'b')

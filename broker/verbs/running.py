@@ -6,6 +6,7 @@ from typing import Any
 
 from ..durations import Duration
 from ..event import FunctionRef
+from ..explanation import Explanation
 from ..handle import AsyncRunHandle, RunHandle
 from ..model import RunState
 from ..receipt import Receipt
@@ -118,6 +119,17 @@ class Running(Face):
         """The steps of a run that are known by now. Raises RunNotFound."""
         return self._do(self._requests.steps(run_id))
 
+    def why(self, run_id: str) -> Explanation:
+        """Why a run is where it is: what holds it, who is ahead of it, when it should go on, what it went through.
+
+        Args:
+            run_id: its id.
+
+        Raises:
+            RunNotFound: it is not stored, and no event that waits can make it.
+        """
+        return self._do(self._requests.why(run_id))
+
     def replay(self, run_id: str, *, from_start: bool = False, token: str | None = None) -> str:
         """Run a finished run again.
 
@@ -193,6 +205,10 @@ class AsyncRunning(AsyncFace):
     async def steps(self, run_id: str) -> list[StepInfo]:
         """See `Client.steps`."""
         return await self._do(self._requests.steps(run_id))
+
+    async def why(self, run_id: str) -> Explanation:
+        """See `Client.why`."""
+        return await self._do(self._requests.why(run_id))
 
     async def replay(self, run_id: str, *, from_start: bool = False, token: str | None = None) -> str:
         """See `Client.replay`."""

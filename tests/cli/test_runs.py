@@ -135,7 +135,31 @@ async def test_cancel_and_replay(redis_url: str, namespace: str, bgjobs: Shell) 
 
 
 def test_a_run_that_does_not_exist(bgjobs: Shell) -> None:
-    for words in (("show",), ("watch",), ("cancel",), ("replay",)):
+    for words in (("show",), ("why",), ("watch",), ("cancel",), ("replay",)):
         answer = bgjobs("runs", *words, "00" + "a" * 24, status=1)
         assert answer.err.startswith("Error: There is no run"), words
         assert answer.out == ""
+
+
+async def test_why_tells_what_holds_a_run(redis_url: str, namespace: str, bgjobs: Shell) -> None:
+    async with live(shop(), redis_url, namespace) as here:
+        asleep = (await here.client.send("user/signed-up")).run_id("series")
+        parent = (await here.client.send("ask")).run_id("asks-echo")
+        failed = (await here.client.send("order/created", {"amount": 2, "broken": True})).run_id("process-order")
+        await here.state(asleep, RunState.WAITING)
+        await here.state(parent, RunState.WAITING)
+        await here.state(failed, RunState.FAILED)
+        told = (await bgjobs.go("runs", "why", asleep, "--json")).json
+        assert (told["state"], told["summary"]) == ("waiting", "it sleeps (step pause)")
+        assert told["expected"] == told["holds"][0]["due"]
+        assert [each["what"] for each in told["history"]] == ["created", "started"]
+        drawn = (await bgjobs.go("runs", "why", asleep)).out
+        assert "because   it sleeps (step pause), until " in drawn
+        assert "goes on   by " in drawn
+        drawn = (await bgjobs.go("runs", "why", parent)).out
+        (child,) = (await bgjobs.go("runs", "show", parent, "--json")).json["children"]
+        assert "Held by" in drawn
+        assert child in drawn
+        drawn = (await bgjobs.go("runs", "why", failed)).lines
+        assert any("failed" in line and "RuntimeError: the printer is on fire" in line for line in drawn)
+        assert (await bgjobs.go("runs", "show", asleep, "--json")).json["why"] == "it sleeps (step pause)"

@@ -1,5 +1,5 @@
 -- purpose: the fenced operations of pump that end or leave a run, and their dispatch; built by broker/operations.py
--- uses: clock guard record batch ready pending finish cancel steps
+-- uses: clock guard record batch ready pending finish cancel steps history
 local Operations = {}
 
 -- Every handler gets (op, r, context) with the record it may change, and answers nothing, or a status and its bytes.
@@ -33,7 +33,7 @@ function apply.x(_, r, context) Cancel.finish(r, r.x or 'cancelled', context.inl
 function apply.r(op, r, context)
   if asked_to_stop(r, context) then return end
   leave_worker(r)
-  redis.call('HINCRBY', r.key, 'a', 1)
+  History.add(r, 'attempt', History.leased(r), redis.call('HINCRBY', r.key, 'a', 1), '', op[5])
   redis.call('HSET', T .. 's:' .. r.rid, 'x:@run', op[5])
   Pending.add(r, '@run', 'r', NOW + op[4], {})
   wait(r)

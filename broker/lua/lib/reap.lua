@@ -1,5 +1,5 @@
 -- purpose: take back the runs of workers whose lease is over, and count their crashes (R19, R21)
--- uses: clock guard record batch finish takeback leases
+-- uses: clock guard record batch finish takeback leases history
 local Reap = {}
 
 local CHARGES = 3 -- deaths after which a run is held to be what kills its workers
@@ -13,8 +13,10 @@ local function highest(rids)
 end
 
 local function take_back(rid, w, top, inline_max)
+  local since = redis.call('ZSCORE', T .. 'in:' .. w, rid)
   local r = Takeback.fence(rid, w)
   if not r then return false end
+  History.add(r, 'died', since, (tonumber(r.a or '0') or 0) + 1, '')
   local crashes = tonumber(r.k or '0') or 0
   if crashes >= top then
     crashes = crashes + 1

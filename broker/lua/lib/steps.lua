@@ -1,5 +1,5 @@
 -- purpose: the fenced operations of pump that a run sends while it goes on: checkpoints, pending steps, progress
--- uses: clock record pending invoke
+-- uses: clock record pending invoke history
 local Steps = {}
 
 local MOST_BYTES = 33554432 -- all checkpoints of a run (R50)
@@ -34,6 +34,7 @@ local function back_off(r, step, due, spec)
   local try = spec[2] or failed + 1
   if try <= failed then return 'DUP', '' end
   redis.call('HSET', key, 'f:' .. step, int(try), 'x:' .. step, spec[1])
+  History.add(r, 'step', nil, try, step, spec[1])
   Pending.add(r, step, 'r', due, {})
 end
 

@@ -1,0 +1,24 @@
+"""What scripts call a limiter: 7 characters (42 bits) that stand for its definition, or for a value of its key."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from hashlib import sha1
+
+_PART = 7
+
+
+def shared_limiter(name: str) -> str:
+    """The limiter that all functions share which name it."""
+    return part(f"shared\0{name}")
+
+
+def own_limiter(function_key: str, key: str | None) -> str:
+    """The limiter of one function, for one key expression."""
+    return part(f"own\0{function_key}\0{key or ''}")
+
+
+def part(text: str) -> str:
+    """The characters that stand for a text."""
+    digest = sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
+    return urlsafe_b64encode(digest)[:_PART].decode()
