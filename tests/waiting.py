@@ -10,7 +10,7 @@ T = TypeVar("T")
 POLL = 0.01  # seconds between two looks
 
 
-def until(condition: Callable[[], T], *, timeout: float = 10.0, what: str = "") -> T:
+def until(condition: Callable[[], T], *, timeout: float = 30.0, what: str = "") -> T:
     """Wait until `condition()` is true and return what it returned.
 
     Raises:
@@ -24,7 +24,7 @@ def until(condition: Callable[[], T], *, timeout: float = 10.0, what: str = "") 
     return answer
 
 
-async def until_async(condition: Callable[[], T | Awaitable[T]], *, timeout: float = 10.0, what: str = "") -> T:
+async def until_async(condition: Callable[[], T | Awaitable[T]], *, timeout: float = 30.0, what: str = "") -> T:
     """The same for a running loop; `condition` may be a coroutine function."""
     deadline = time.monotonic() + timeout
     while True:

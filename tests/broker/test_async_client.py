@@ -131,7 +131,7 @@ async def test_handles(client: AsyncClient) -> None:
 
 async def test_what_is_not_there(client: AsyncClient) -> None:
     with pytest.raises(RunNotFound):
-        await client.result("00" + "0" * 24, timeout=5)
+        await client.result("00" + "0" * 24, timeout=30)
     with pytest.raises(EventNotFound):
         await client.runs("nothing")
     with pytest.raises(ScheduleNotFound):

@@ -39,7 +39,7 @@ async def test_states_from_accepted_to_completed(redis_url: str, namespace: str)
         (step,) = await here.client.steps(run)
         assert (step.state, step.result, step.attempt) == ("completed", {"n": 1}, 1)
         go.set()
-        assert await here.client.result(run, timeout=10) == {"first": {"n": 1}, "data": {"a": 1}}
+        assert await here.client.result(run, timeout=30) == {"first": {"n": 1}, "data": {"a": 1}}
         done = await here.client.run(run)
         assert (done.state, done.attempt, done.worker, done.error) == (RunState.COMPLETED, 1, None, None)
         assert done.created is not None
@@ -117,7 +117,7 @@ async def test_a_failed_run_is_replayed_from_its_failed_step(redis_url: str, nam
         receipt = await here.client.send("order", {"a": 1})
         run = receipt.run_id("order")
         with pytest.raises(RunFailed, match="the database is down") as raised:
-            await here.client.result(run, timeout=10)
+            await here.client.result(run, timeout=30)
         assert raised.value.error is not None
         assert raised.value.error.step is not None
         (letter,) = await here.client.dead_letters.list()
@@ -132,7 +132,7 @@ async def test_a_failed_run_is_replayed_from_its_failed_step(redis_url: str, nam
 
         broken = False
         assert await here.client.dead_letters.retry(letter.id) == run
-        assert await here.client.result(run, timeout=10) == ["c1", "f1"]
+        assert await here.client.result(run, timeout=30) == ["c1", "f1"]
         assert calls == ["charge", "fulfil", "fulfil"]
         info = await here.client.run(run)
         assert (info.replays, info.error) == (1, None)
@@ -143,7 +143,7 @@ async def test_a_failed_run_is_replayed_from_its_failed_step(redis_url: str, nam
         again = await here.client.replay(run, from_start=True, token="t1")
         assert again == await here.client.replay(run, from_start=True, token="t1")
         assert again != run
-        assert await here.client.result(again, timeout=10) == ["c1", "f1"]
+        assert await here.client.result(again, timeout=30) == ["c1", "f1"]
         assert (await here.client.run(again)).replay_of == run
         assert calls.count("charge") == 2
 
@@ -163,11 +163,11 @@ async def test_a_dead_letter_is_sent_to_another_function_with_other_data(redis_u
         sent = await here.client.send_many(NewEvent("go", {"a": number, "b": 1}) for number in range(3))
         for receipt in sent:
             with pytest.raises(RunFailed):
-                await here.client.result(receipt.run_id("picky"), timeout=10)  # type: ignore[union-attr]
+                await here.client.result(receipt.run_id("picky"), timeout=30)  # type: ignore[union-attr]
         letters = await here.client.dead_letters.list()
         assert len(letters) == 3
         run = await here.client.dead_letters.retry(letters[0].id, to="tolerant", data={"b": 2})
-        assert await here.client.result(run, timeout=10) == {"a": 2, "b": 2}
+        assert await here.client.result(run, timeout=30) == {"a": 2, "b": 2}
         assert await here.client.dead_letters.discard(letters[1].id) is True
         assert await here.client.dead_letters.retry_all(function="picky") == 1
         await until_async(lambda: _letters(here, 1))
@@ -196,7 +196,7 @@ async def test_cancel(redis_url: str, namespace: str) -> None:
         assert await here.client.cancel(run, reason="not wanted") is True
         assert await here.client.cancel(run) is False
         with pytest.raises(RunCancelled, match="not wanted"):
-            await here.client.result(run, timeout=5)
+            await here.client.result(run, timeout=30)
         assert await handle.cancel() is True  # waits for the ingest if need be
         assert (await handle.status()).state == RunState.CANCELLED
 
@@ -216,7 +216,7 @@ async def test_one_event_under_one_id_makes_one_run(redis_url: str, namespace: s
         generated = await here.client.send("go", "first")
         await here.client.send("go", "again", id=generated.event_id)
         last = await here.client.send("go", "last")
-        await here.client.result(last.run_id("work"), timeout=10)
+        await here.client.result(last.run_id("work"), timeout=30)
         await until_async(lambda: len(ran) == 3)
     assert ran == [0, "first", "last"]
 
@@ -244,11 +244,11 @@ async def test_delayed_events(redis_url: str, namespace: str) -> None:
         with pytest.raises(EventNotFound):
             await client.cancel_event("unknown")
         here.advance(3 * 86_400)
-        await client.result(kept.run_id("work"), timeout=10)
+        await client.result(kept.run_id("work"), timeout=30)
         assert ran == [0]
         assert await client.cancel_event(kept.event_id, name="later") is False
         here.advance(8 * 86_400)
-        await client.result(moved.run_id("work"), timeout=10)
+        await client.result(moved.run_id("work"), timeout=30)
     assert ran == [0, 2]
 
 
@@ -260,7 +260,7 @@ async def test_an_unknown_run_is_told_from_one_that_will_come(redis_url: str, na
 
     async with live(app, redis_url, namespace) as here:
         receipt = await here.client.send("go")
-        await here.client.result(receipt.run_id("work"), timeout=10)
+        await here.client.result(receipt.run_id("work"), timeout=30)
         with pytest.raises(RunNotFound):
             await here.client.run(receipt.run_id("another"))
     async with AsyncClient(redis_url, namespace=namespace, app="shop") as client:

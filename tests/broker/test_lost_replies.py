@@ -41,7 +41,7 @@ async def test_every_event_starts_one_run(redis_url: str, namespace: str) -> Non
         await asyncio.to_thread(_send_sync, proxy.url, namespace)
         expected = 12 + 200 + 1_000 + 512
         await until_async(lambda: len(ran) == expected, timeout=30)
-        await here.client.result((await here.client.send("go", "last")).run_id("work"), timeout=10)
+        await here.client.result((await here.client.send("go", "last")).run_id("work"), timeout=30)
     assert proxy.lost > 20
     assert set(ran.values()) == {1}
     stored = Counter(event["i"] for event in entries(redis_url, namespace))

@@ -82,7 +82,7 @@ async def test_retry_of_one_goes_on_in_the_same_run(redis_url: str, namespace: s
         log.clear()
         again = (await bgjobs.go("dlq", "retry", letter["id"], "--json")).json
         assert again == {"retried": [{"id": letter["id"], "outcome": letter["run_id"]}], "failed": []}
-        assert await here.client.result(letter["run_id"], timeout=10) == "packed 0"
+        assert await here.client.result(letter["run_id"], timeout=30) == "packed 0"
         gone = await bgjobs.go("dlq", "retry", letter["id"], status=1)
         assert "There is no dead letter" in gone.err
 
@@ -116,7 +116,7 @@ async def test_retry_as_another_function_with_other_data(redis_url: str, namespa
         again = (await bgjobs.go("dlq", "retry", letter["id"], *words, "--json")).json
         run = again["retried"][0]["outcome"]
         assert run != letter["run_id"]
-        assert await here.client.result(run, timeout=10) == {"order": 0, "gloves": True}
+        assert await here.client.result(run, timeout=30) == {"order": 0, "gloves": True}
         assert len((await bgjobs.go("dlq", "list", "--json")).json["dead_letters"]) == 1
         await bgjobs.go("dlq", "retry", "--all", "--data", "[1]", status=2)
         unknown = await bgjobs.go("dlq", "retry", "--all", "--to", "nobody", status=1)

@@ -126,9 +126,9 @@ async def test_move_gives_the_runs_of_a_renamed_function_to_its_new_name(
         assert "There is no function 'nobody'" in unknown.err
         moved = await bgjobs.go("functions", "move", "old-name", "new-name", "--json")
         assert moved.json == {"from": "shop/old-name", "to": "shop/new-name", "moved": 2}
-        assert await here.client.result(short, timeout=10) == "done by shop/new-name"
+        assert await here.client.result(short, timeout=30) == "done by shop/new-name"
         here.advance(3_601)
-        assert await here.client.result(long, timeout=10) == "done by shop/new-name"
+        assert await here.client.result(long, timeout=30) == "done by shop/new-name"
         assert (await bgjobs.go("functions", "move", "old-name", "new-name", "--json")).json["moved"] == 0
 
 

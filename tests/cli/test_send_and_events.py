@@ -112,11 +112,11 @@ async def test_signal_reaches_who_waits(redis_url: str, namespace: str, bgjobs: 
         assert nobody.out == "No run waits for it.\n"
         answer = await bgjobs.go("signal", "decide-a1", '{"by": "ann"}', "--json")
         assert answer.json == {"name": "decide-a1", "resolved": 1, "kept": False}
-        assert await here.client.result(run, timeout=10) == {"by": "ann"}
+        assert await here.client.result(run, timeout=30) == {"by": "ann"}
         kept = await bgjobs.go("signal", "decide-a2", '"early"', "--keep", "1h", "--json")
         assert kept.json == {"name": "decide-a2", "resolved": 0, "kept": True}
         late = (await here.client.send("approval/wanted", id="a2")).run_id("approval")
-        assert await here.client.result(late, timeout=10) == "early"
+        assert await here.client.result(late, timeout=30) == "early"
 
 
 def test_an_empty_namespace_has_no_events(bgjobs: Shell) -> None:

@@ -30,7 +30,7 @@ async def test_the_program_of_the_readme(redis_url: str, namespace: str, capsys:
         await shop.state(run, RunState.WAITING)
         assert capsys.readouterr().out == ""
         shop.advance(3 * 86400)
-        assert await shop.client.result(run, timeout=10) == {"charge": "42.00 EUR"}
+        assert await shop.client.result(run, timeout=30) == {"charge": "42.00 EUR"}
 
     assert capsys.readouterr().out == "to ada@example.org: we charged 42.00 EUR\n"
 

@@ -23,8 +23,8 @@ def subjects(who: str, what: str) -> list[str]:
 async def test_a_sign_up_starts_three_functions(shop: Shop) -> None:
     sent = await shop.client.send(SignedUp(email=ADA))
 
-    assert await shop.client.result(sent.run_id("open-account"), timeout=10) == 1
-    assert await shop.client.result(sent.run_id("subscribe-to-news"), timeout=10) is None
+    assert await shop.client.result(sent.run_id("open-account"), timeout=30) == 1
+    assert await shop.client.result(sent.run_id("subscribe-to-news"), timeout=30) is None
     await shop.run(sent.run_id("welcome-series"), RunState.WAITING)
 
     assert {run.function for run in await shop.client.runs(sent)} == {
@@ -68,7 +68,7 @@ async def test_an_order_is_charged_once_however_long_the_warehouse_is_down(shop:
     journal.switch("warehouse down", 0)
     shop.advance(hours=1)
 
-    assert await shop.client.result(run, timeout=10) == {"charge": "ch-1", "parcel": "parcel-7-1"}
+    assert await shop.client.result(run, timeout=30) == {"charge": "ch-1", "parcel": "parcel-7-1"}
     assert payments.charges(ADA) == [4200]
     assert subjects("payments", "asked") == [f"{run}:charge-card"]
     assert subjects("mail", ADA) == ["Order 7 is on its way as parcel-7-1"]
@@ -99,7 +99,7 @@ async def test_a_slow_model_is_asked_again_when_it_says_so(shop: Shop) -> None:
         await shop.step(run, "chapter", "retrying")
         shop.advance(seconds=2)
 
-    assert await shop.client.result(run, timeout=10) == "whether"
+    assert await shop.client.result(run, timeout=30) == "whether"
     assert subjects("llm", "asked") == ["to be or"] * 4 + ["whether", "to whether"]
     progress = (await shop.client.run(run)).progress
     assert progress is not None
@@ -121,7 +121,7 @@ async def test_a_document_out_of_credit_is_a_dead_letter_and_comes_back(shop: Sh
     journal.switch("llm credit", llm.UNLIMITED)
     assert await shop.client.dead_letters.retry(letter.id) == run
 
-    assert await shop.client.result(run, timeout=10) == "whether"
+    assert await shop.client.result(run, timeout=30) == "whether"
     assert subjects("llm", "answered") == ["to be or", "whether", "to whether"]
     assert await shop.client.dead_letters.list() == []
 

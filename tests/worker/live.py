@@ -45,7 +45,7 @@ class Live:
             self.worker._incarnation.committer.poke()  # type: ignore[union-attr]
             await until_async(lambda since=before: self.worker.last_progress > since)
 
-    async def state(self, run: str, wanted: RunState, *, timeout: float = 10.0) -> Any:
+    async def state(self, run: str, wanted: RunState, *, timeout: float = 30.0) -> Any:
         """Wait until the run is in a state; its RunInfo."""
 
         async def there() -> Any:

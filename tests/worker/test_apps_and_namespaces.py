@@ -43,8 +43,8 @@ async def test_every_app_receives_every_event(redis_url: str, namespace: str) ->
     ):
         receipts = await shop.client.send_many([NewEvent("order/created", {"n": n}) for n in range(50)])
         for receipt in receipts:
-            assert await shop.client.result(receipt.run_id("shop/listen"), timeout=10) == "shop"
-            assert await mail.client.result(receipt.run_id("mail/listen"), timeout=10) == "mail"
+            assert await shop.client.result(receipt.run_id("shop/listen"), timeout=30) == "shop"
+            assert await mail.client.result(receipt.run_id("mail/listen"), timeout=30) == "mail"
         ids = [receipt.event_id for receipt in receipts]
     assert sorted(seen) == sorted([("mail", each) for each in ids] + [("shop", each) for each in ids])
 
@@ -110,7 +110,7 @@ async def test_an_app_that_lags_ends_no_wait_of_another(redis_url: str, namespac
             await caught_up(slow, raw, "slow")
         assert (await here.client.run(run)).state is RunState.WAITING
         await here.client.send("order/updated", {"order": 7, "n": 2})
-        assert await here.client.result(run, timeout=10) == 2
+        assert await here.client.result(run, timeout=30) == 2
 
 
 async def test_namespaces_see_nothing_of_each_other(redis_url: str, namespace: str, raw: Any) -> None:
@@ -139,14 +139,14 @@ async def test_namespaces_see_nothing_of_each_other(redis_url: str, namespace: s
         await here.state(asked.run_id("approve"), RunState.WAITING)
         await there.state(also.run_id("approve"), RunState.WAITING)
         assert await until_async(lambda: here.client.signal("approved", "here")) == 1
-        assert await here.client.result(asked.run_id("approve"), timeout=10) == "here"
+        assert await here.client.result(asked.run_id("approve"), timeout=30) == "here"
         assert (await there.client.run(also.run_id("approve"))).state is RunState.WAITING
 
         failed = await here.client.send("fail")
         await here.state(failed.run_id("fail"), RunState.FAILED)
         await here.client.schedules.create("hourly", every="1h", event="order/hourly")
         handle = await here.client.invoke("listen", {"n": 1})
-        await handle.result(timeout=10)
+        await handle.result(timeout=30)
         await here.client.send("order/created")
         await until_async(lambda: len(left) == 2)
 

@@ -19,7 +19,7 @@ async def cancelled(here: Any, run: str, reason: str = "not wanted") -> None:
     assert info.error is not None
     assert (info.error.type, info.error.message) == ("RunCancelled", reason)
     with pytest.raises(RunCancelled, match=reason):
-        await here.client.result(run, timeout=5)
+        await here.client.result(run, timeout=30)
     assert not await here.client.cancel(run)
 
 
@@ -216,7 +216,7 @@ async def test_a_function_that_returns_at_that_moment_is_completed(redis_url: st
         run = (await here.client.send("go")).run_id("sync")
         await until_async(running.is_set)
         assert await here.client.cancel(run)
-        assert await here.client.result(run, timeout=10) == "all done"
+        assert await here.client.result(run, timeout=30) == "all done"
         assert (await here.client.run(run)).state is RunState.COMPLETED
 
 
@@ -299,6 +299,6 @@ async def test_children_end_with_their_parent_unless_they_are_left(redis_url: st
         await until_async(lambda: count("child", RunState.WAITING, 1))
         [child_run] = await runs("child", RunState.WAITING)
         await cancelled(here, child_run.id, "enough")
-        assert await here.client.result(asking_run, timeout=10) == "child ended"
+        assert await here.client.result(asking_run, timeout=30) == "child ended"
     assert len(reasons) == 1
     assert "enough" in reasons[0] or "RunCancelled" in reasons[0]

@@ -92,7 +92,7 @@ async def test_one_is_run_again_as_it_is(redis_url: str, namespace: str) -> None
         shop.broken = False
         [letter] = await letters.list()
         assert await letters.retry(letter.id) == run
-        assert await here.client.result(run, timeout=10) == "pay"
+        assert await here.client.result(run, timeout=30) == "pay"
         assert await letters.list() == []
         assert (await here.client.run(run)).replays == 2
     assert shop.seen == [("pay", 1)]
@@ -106,13 +106,13 @@ async def test_one_is_given_to_another_function_or_with_other_data(redis_url: st
         runs = await shop.fail(here, "pay", *({"order": n, "card": "old"} for n in range(3)))
         by_run = {letter.run_id: letter.id for letter in await letters.list()}
         elsewhere = await letters.retry(by_run[runs[0]], to="by-hand")
-        assert await here.client.result(elsewhere, timeout=10) == "by hand"
+        assert await here.client.result(elsewhere, timeout=30) == "by hand"
         changed = await letters.retry(by_run[runs[1]], to="shop/by-hand", data={"card": "new"})
-        assert await here.client.result(changed, timeout=10) == "by hand"
+        assert await here.client.result(changed, timeout=30) == "by hand"
         shop.broken = False
         same = await letters.retry(by_run[runs[2]], data={"card": "new", "note": None})
         assert same != runs[2]
-        assert await here.client.result(same, timeout=10) == "pay"
+        assert await here.client.result(same, timeout=30) == "pay"
         assert await letters.list() == []
         assert [(await here.client.run(run)).state for run in runs] == [RunState.FAILED] * 3
         shop.broken = True

@@ -61,7 +61,7 @@ async def test_a_run_whose_worker_is_away_waits_for_it_and_nobody_spins(
     ran.clear()
     async with live(deployment("web", ran, "mail"), server.url, namespace) as web:
         fresh = await web.client.send("go")
-        assert await web.client.result(fresh.run_id("mail"), timeout=10) == "web"
+        assert await web.client.result(fresh.run_id("mail"), timeout=30) == "web"
         web.advance(90_000)  # those that slept are due, in the queue that both deployments read
         for run in [*sleeping, fresh.run_id("resize")]:
             await web.state(run, RunState.QUEUED)
@@ -72,7 +72,7 @@ async def test_a_run_whose_worker_is_away_waits_for_it_and_nobody_spins(
         await until_async(moved)
         with CommandCount(server.url) as count:
             for _ in range(3):
-                await web.client.result((await web.client.send("go")).run_id("mail"), timeout=10)
+                await web.client.result((await web.client.send("go")).run_id("mail"), timeout=30)
         assert count.sent < 60, count.by_name
         offset = web.worker.offset_ms
     async with live(deployment("gpu", ran, "resize"), server.url, namespace) as gpu:
@@ -99,7 +99,7 @@ async def test_a_function_removed_by_a_newer_version_is_retired(redis_url: str, 
         assert await raw.zrange(keys("cr"), 0, -1) == []
         ran.clear()
         sent = await here.client.send("go")
-        assert await here.client.result(sent.run_id("keep"), timeout=10) == "web"
+        assert await here.client.result(sent.run_id("keep"), timeout=30) == "web"
         assert [run.function for run in await here.client.runs(sent)] == ["shop/keep"]
         here.advance(90_000)
         await here.state(sleeping, RunState.QUEUED)
@@ -110,15 +110,15 @@ async def test_a_function_removed_by_a_newer_version_is_retired(redis_url: str, 
         async with live(old, redis_url, namespace) as late:
             late.worker.offset_ms = offset
             again = await here.client.send("go")
-            assert await here.client.result(again.run_id("keep"), timeout=10) == "web"
+            assert await here.client.result(again.run_id("keep"), timeout=30) == "web"
             assert [run.function for run in await here.client.runs(again)] == ["shop/keep"]
             assert await raw.zrange(keys("cr"), 0, -1) == []
 
     async with live(deployment("web", ran, "keep", "drop", version="1.11"), redis_url, namespace) as here:
         here.worker.offset_ms = offset
-        assert await here.client.result(sleeping, timeout=10) == "web"
+        assert await here.client.result(sleeping, timeout=30) == "web"
         sent = await here.client.send("go")
-        assert await here.client.result(sent.run_id("drop"), timeout=10) == "web"
+        assert await here.client.result(sent.run_id("drop"), timeout=30) == "web"
 
 
 async def test_a_function_that_another_deployment_has_is_not_retired(redis_url: str, namespace: str) -> None:
@@ -130,13 +130,13 @@ async def test_a_function_that_another_deployment_has_is_not_retired(redis_url: 
         pass
     async with live(deployment("web", ran, "mail", version="2"), redis_url, namespace) as web:
         sent = await web.client.send("go")
-        assert await web.client.result(sent.run_id("mail"), timeout=10) == "web"
+        assert await web.client.result(sent.run_id("mail"), timeout=30) == "web"
         await web.state(sent.run_id("resize"), RunState.QUEUED)
         async with live(deployment("gpu", ran, "resize", version="1"), redis_url, namespace):
-            assert await web.client.result(sent.run_id("resize"), timeout=10) == "gpu"
+            assert await web.client.result(sent.run_id("resize"), timeout=30) == "gpu"
         async with live(deployment("gpu", ran, "other", version="2"), redis_url, namespace):
             sent = await web.client.send("go")
-            assert await web.client.result(sent.run_id("other"), timeout=10) == "gpu"
+            assert await web.client.result(sent.run_id("other"), timeout=30) == "gpu"
             assert sorted(run.function for run in await web.client.runs(sent)) == ["shop/mail", "shop/other"]
 
 
@@ -146,15 +146,15 @@ async def test_equal_content_bumps_nothing(server_factory: ServerFactory, namesp
     ran: list[tuple[str, str]] = []
     async with live(deployment("web", ran, "mail", concurrency=5), server.url, namespace) as here:
         keys, raw = here.worker.broker.keys, here.worker.broker.client
-        await here.client.result((await here.client.send("go")).run_id("mail"), timeout=10)
+        await here.client.result((await here.client.send("go")).run_id("mail"), timeout=30)
         before = await raw.hgetall(keys("fv:shop")), await raw.hgetall(keys("lm"))
         async with live(deployment("web", ran, "mail", concurrency=5), server.url, namespace):
             pass
         assert (await raw.hgetall(keys("fv:shop")), await raw.hgetall(keys("lm"))) == before
         with CommandCount(server.url) as count:
-            await here.client.result((await here.client.send("go")).run_id("mail"), timeout=10)
+            await here.client.result((await here.client.send("go")).run_id("mail"), timeout=30)
             assert count.by_name["HGETALL"] == 0, count.by_name
         async with live(deployment("web", ran, "mail", "new"), server.url, namespace):
             sent = await here.client.send("go")
-            assert await here.client.result(sent.run_id("new"), timeout=10) == "web"
+            assert await here.client.result(sent.run_id("new"), timeout=30) == "web"
             assert await raw.hgetall(keys("fv:shop")) != before[0]

@@ -35,10 +35,10 @@ async def test_an_event_starts_every_function_that_listens_once(redis_url: str, 
     async with live(app, redis_url, namespace) as here:
         small = await here.client.send("order/created", {"amount": 5})
         large = await here.client.send("order/changed", {"amount": 500})
-        assert await here.client.result(small.run_id("exact"), timeout=10) == "exact"
-        assert await here.client.result(small.run_id("twice"), timeout=10) == "twice"
-        assert await here.client.result(large.run_id("filtered"), timeout=10) == "filtered"
-        assert await here.client.result(large.run_id("twice"), timeout=10) == "twice"
+        assert await here.client.result(small.run_id("exact"), timeout=30) == "exact"
+        assert await here.client.result(small.run_id("twice"), timeout=30) == "twice"
+        assert await here.client.result(large.run_id("filtered"), timeout=30) == "filtered"
+        assert await here.client.result(large.run_id("twice"), timeout=30) == "twice"
     assert sorted(seen, key=str) == [
         ("exact", {"amount": 5}),
         ("filtered", 500),
@@ -72,7 +72,7 @@ async def test_a_failing_run_is_retried_after_its_back_off_and_then_buried(redis
         assert attempts == [1, 2, 3]
         await until_async(lambda: told)
         with pytest.raises(RunFailed, match="attempt 3"):
-            await here.client.result(run, timeout=5)
+            await here.client.result(run, timeout=30)
     assert told[0][0] == run
     assert told[0][1].type == "ValueError"
 
@@ -101,7 +101,7 @@ async def test_a_sleeping_run_leaves_the_worker_and_goes_on_when_due(redis_url: 
         await asyncio.sleep(0)
         assert bodies == ["welcome"]
         here.advance(61)
-        assert await here.client.result(run, timeout=10) == ["welcome", "tips"]
+        assert await here.client.result(run, timeout=30) == ["welcome", "tips"]
     assert bodies == ["welcome", "tips"]
 
 
@@ -134,11 +134,11 @@ async def test_waits_signals_invokes_and_sent_events(redis_url: str, namespace: 
         await until_async(lambda: here.client.signal("approve:7", True))
         await until_async(lambda: _waits_for(here, run, "never"))
         here.advance(3601)
-        result = await here.client.result(run, timeout=10)
+        result = await here.client.result(run, timeout=30)
         assert result["paid"] == {"order": 7, "by": "card"}
         assert (result["ok"], result["doubled"], result["never"]) == (True, 42, None)
         [sent] = await here.client.runs(result["sent"], name="order/done")
-        assert await here.client.result(sent.id, timeout=10) == {"order": 7}
+        assert await here.client.result(sent.id, timeout=30) == {"order": 7}
 
 
 async def _waits_for(here: Any, run: str, step: str) -> bool:
@@ -159,4 +159,4 @@ async def test_the_partition_key_comes_with_the_event(redis_url: str, namespace:
         run = (await here.client.send("keyed", key="tenant-1")).run_id("keyed")
         await here.state(run, RunState.WAITING)
         here.advance(3601)
-        assert await here.client.result(run, timeout=10) == ["tenant-1", "tenant-1"]
+        assert await here.client.result(run, timeout=30) == ["tenant-1", "tenant-1"]

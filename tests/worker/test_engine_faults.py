@@ -108,7 +108,7 @@ async def test_entries_that_a_dead_consumer_read_are_taken_over(redis_url: str, 
     await raw.xclaim(keys.events, "shop", "dead", 0, [entry], idle=20_000, justid=True)
     async with live(app, redis_url, namespace) as here:
         [run] = await until_async(lambda: here.client.runs("one", name="seen"))
-        assert await here.client.result(run.id, timeout=10) == "seen"
+        assert await here.client.result(run.id, timeout=30) == "seen"
         assert (await raw.xpending(keys.events, "shop"))["pending"] == 0
 
 

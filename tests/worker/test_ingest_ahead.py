@@ -49,7 +49,7 @@ async def test_a_full_worker_lets_no_wait_miss_its_event(redis_url: str, namespa
         await here.state(run, RunState.QUEUED)
         here.advance(7200)
         gate.set()
-        assert await here.client.result(run, timeout=10) == "paid card"
+        assert await here.client.result(run, timeout=30) == "paid card"
 
 
 async def test_a_full_worker_takes_delayed_events_from_the_stream(redis_url: str, namespace: str) -> None:
@@ -63,7 +63,7 @@ async def test_a_full_worker_takes_delayed_events_from_the_stream(redis_url: str
         waiting = (await here.client.send("go", key="k")).run_id("plain")
         await here.state(waiting, RunState.QUEUED)
         gate.set()
-        assert await here.client.result(waiting, timeout=10) == "k"
+        assert await here.client.result(waiting, timeout=30) == "k"
 
 
 async def test_a_run_with_priority_goes_ahead_of_older_ones(redis_url: str, namespace: str) -> None:

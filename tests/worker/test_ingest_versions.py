@@ -35,7 +35,7 @@ async def test_waiting_for_names_without_end_stalls_nobody(server_factory: Serve
             done = here.worker.runs_finished
             await until_async(lambda: here.worker.runs_finished == done + ORDERS)
             assert count.by_name["HMGET"] == count.by_name["HGETALL"] == 0, count.by_name
-            await here.client.result(visits[-1].run_id("count"), timeout=10)
+            await here.client.result(visits[-1].run_id("count"), timeout=30)
         with CommandCount(server.url) as count:
             mixed = [NewEvent(f"order/{n}/paid", n) if n % 2 else NewEvent("visit", n) for n in range(2 * ORDERS)]
             await here.client.send_many([*mixed, *(NewEvent(f"order/{n}/paid", n) for n in range(0, ORDERS, 2))])
@@ -63,7 +63,7 @@ async def test_a_function_that_is_registered_meanwhile_gets_the_next_event(redis
     async def functions(name: str, *expected: str) -> None:
         sent = await here.client.send(name)
         for each in expected:
-            await here.client.result(sent.run_id(each), timeout=10)
+            await here.client.result(sent.run_id(each), timeout=30)
         assert sorted(run.function for run in await here.client.runs(sent)) == [f"shop/{each}" for each in expected]
 
     async with live(version("1", a="order/created", b="order/created"), redis_url, namespace) as here:

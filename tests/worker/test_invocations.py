@@ -31,7 +31,7 @@ async def test_an_invocation_that_nobody_would_carry_out_is_refused(redis_url: s
             with pytest.raises(FunctionNotFound, match=f"No function '.*{unknown}' is registered"):
                 await here.client.invoke(unknown)
         assert await here.client.events() == []
-        assert await (await here.client.invoke("old")).result(timeout=10) == "old"
+        assert await (await here.client.invoke("old")).result(timeout=30) == "old"
     async with live(shop("mail"), redis_url, namespace), AsyncClient(redis_url, namespace=namespace) as client:
         with pytest.raises(FunctionNotFound):
             await client.invoke("shop/old")
@@ -42,22 +42,22 @@ async def test_invocations_may_come_before_the_first_worker(redis_url: str, name
     async with AsyncClient(redis_url, namespace=namespace, app="shop") as early:
         known, unknown = await early.invoke("mail", {"n": 1}), await early.invoke("later", {"n": 2})
     async with live(shop("mail"), redis_url, namespace) as here:
-        assert await here.client.result(known.id, timeout=10) == "mail"
+        assert await here.client.result(known.id, timeout=30) == "mail"
         (letter,) = await until_async(here.client.dead_letters.list)
         assert (letter.kind, letter.error.message) == ("event", "no function 'shop/later' is registered")
     async with live(shop("mail", "later", version="2"), redis_url, namespace) as here:
         await here.client.dead_letters.retry(letter.id)
-        assert await until_async(lambda: here.client.result(unknown.id, timeout=10)) == "later"
+        assert await until_async(lambda: here.client.result(unknown.id, timeout=30)) == "later"
         assert await here.client.dead_letters.list() == []
 
 
 async def test_workers_learn_of_new_functions_before_they_judge_invocations(redis_url: str, namespace: str) -> None:
     """R8: a function without triggers changes no trigger's version; its invocations must not pass by old workers."""
     async with live(shop("mail", deployment="web"), redis_url, namespace) as web:
-        await (await web.client.invoke("mail")).result(timeout=10)
+        await (await web.client.invoke("mail")).result(timeout=30)
         async with live(shop("late", deployment="batch"), redis_url, namespace):
             handles = [await web.client.invoke("late", {"n": n}) for n in range(40)]
-            assert {await handle.result(timeout=10) for handle in handles} == {"late"}
+            assert {await handle.result(timeout=30) for handle in handles} == {"late"}
         assert await web.client.dead_letters.list() == []
 
 

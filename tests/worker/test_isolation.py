@@ -101,7 +101,7 @@ def test_cancelling_kills(worker: RealWorker, client: Client, tmp_path: Path) ->
     until(lambda: note.exists() and note.read_text())
     assert client.cancel(run)
     with pytest.raises(RunCancelled):
-        client.result(run, timeout=10)
+        client.result(run, timeout=30)
     until(lambda: not alive(int(note.read_text())))
 
 

@@ -46,7 +46,7 @@ async def test_threads_that_do_not_end_take_up_room_in_the_next_incarnation(
         await raw.zrem(Keys(namespace)("wk"), before)
         await until_async(lambda: here.worker.incarnation not in ("", before))
         quick = (await here.client.send("quick")).run_id("quick")
-        assert await here.client.result(quick, timeout=10) == "quick"
+        assert await here.client.result(quick, timeout=30) == "quick"
         done.touch()
 
 

@@ -55,7 +55,7 @@ async def test_it_goes_on_from_the_failed_step(redis_url: str, namespace: str) -
         assert await here.client.dead_letters.list() == []
         place.down = False
         here.advance(7)
-        assert await here.client.result(run, timeout=10) == ["charge", "used", "confirm"]
+        assert await here.client.result(run, timeout=30) == ["charge", "used", "confirm"]
         info = await here.client.run(run)
         assert (info.replays, info.attempt, info.dead_letter) == (1, 1, None)
         with pytest.raises(UsageError, match="only a failed run"):
@@ -91,7 +91,7 @@ async def test_after_an_error_outside_of_steps_its_attempts_begin_anew(redis_url
         await here.state(run, RunState.FAILED)
         place.down = False
         assert await here.client.replay(run) == run
-        assert await here.client.result(run, timeout=10) == "used"
+        assert await here.client.result(run, timeout=30) == "used"
     assert attempts == [1, 2, 1]
     assert story == {"caught": 1, "told NonRetriable": 3}
 
@@ -119,7 +119,7 @@ async def test_a_child_that_failed_is_not_found_again(redis_url: str, namespace:
         await here.state(run, RunState.FAILED)  # still down: a second child failed
         place.down = False
         await here.client.replay(run)
-        assert await here.client.result(run, timeout=10) == ["first", "used", "third"]
+        assert await here.client.result(run, timeout=30) == ["first", "used", "third"]
         runs = await here.client.list_runs(function="child")
         assert len(runs) == len({each.id for each in runs}) == 5
         assert {each.parent for each in runs} == {run}
@@ -157,7 +157,7 @@ async def test_what_was_pending_beside_the_failure_is_waited_for_anew(redis_url:
         assert kept.state == "waiting"
         await here.state(children[1], RunState.WAITING)
         here.advance(3700)
-        assert await here.client.result(run, timeout=10) == [None, "child", "used"]
+        assert await here.client.result(run, timeout=30) == [None, "child", "used"]
         assert (await here.client.run(children[0])).state is RunState.CANCELLED
 
 

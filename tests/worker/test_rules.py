@@ -154,7 +154,7 @@ async def test_an_operation_that_breaks_its_call_fails_alone(
                 info = await here.state(receipt.run_id("work"), RunState.FAILED)
                 assert "can't carry out" in info.error.message
             else:
-                assert await here.client.result(receipt.run_id("work"), timeout=10) == number
+                assert await here.client.result(receipt.run_id("work"), timeout=30) == number
         assert 1 < refused < 15
 
 

@@ -39,7 +39,7 @@ async def test_parallel_steps_wait_for_each_other_and_a_failed_one_is_retried_al
         await here.state(run, RunState.WAITING)
         assert sorted(bodies) == ["a", "b"]
         here.advance(61)
-        assert await here.client.result(run, timeout=10) == ["A", "B"]
+        assert await here.client.result(run, timeout=30) == ["A", "B"]
     assert sorted(bodies) == ["a", "b", "b"], "a finished step never runs again"
 
 
@@ -67,7 +67,7 @@ async def test_a_def_function_leaves_and_comes_back(redis_url: str, namespace: s
         await here.state(run, RunState.WAITING)
         await until_async(lambda: here.worker.running == 0)
         here.advance(3 * 86_400)
-        assert await here.client.result(run, timeout=10) == ["welcome", None, "tips"]
+        assert await here.client.result(run, timeout=30) == ["welcome", None, "tips"]
     assert bodies == ["welcome", "tips"]
 
 
@@ -100,7 +100,7 @@ async def test_another_worker_goes_on_where_the_first_one_stopped(redis_url: str
         go_on.set()
         await here.task
     async with live(app_of("new"), redis_url, namespace) as here:
-        assert await here.client.result(run, timeout=10) == ["old", "new", 1]
+        assert await here.client.result(run, timeout=30) == ["old", "new", 1]
     assert bodies == ["first"]
 
 
@@ -122,7 +122,7 @@ async def test_cancel_reaches_a_coroutine_at_once(redis_url: str, namespace: str
         assert await here.client.cancel(run, reason="enough")
         await here.state(run, RunState.CANCELLED, timeout=2)
         with pytest.raises(RunCancelled):
-            await here.client.result(run, timeout=5)
+            await here.client.result(run, timeout=30)
     assert cleaned_up == ["yes"]
 
 
@@ -173,7 +173,7 @@ async def test_a_step_out_of_attempts_can_be_caught_and_stays_failed(redis_url: 
         await here.state(run, RunState.WAITING)
         await until_async(lambda: here.worker.running == 0)
         here.advance(3_601)
-        assert await here.client.result(run, timeout=10) == "PermissionError: declined"
+        assert await here.client.result(run, timeout=30) == "PermissionError: declined"
     assert bodies == ["charge", "charge"]
 
 
@@ -195,7 +195,7 @@ async def test_an_uncaught_step_failure_fails_the_run_with_the_steps_own_error(r
         info = await here.state(run, RunState.FAILED)
         assert (info.error.type, info.error.message, info.error.step) == ("PermissionError", "declined", "charge")
         with pytest.raises(RunFailed, match="declined"):
-            await here.client.result(run, timeout=5)
+            await here.client.result(run, timeout=30)
     assert attempts == [1]
 
 
@@ -213,11 +213,11 @@ async def test_the_first_of_two_waits_wins_and_the_other_is_forgotten(redis_url:
         first = (await here.client.send("go")).run_id("approve")
         await here.state(first, RunState.WAITING)
         assert await here.client.signal("ok", "yes") == 1
-        assert await here.client.result(first, timeout=10) == "yes"
+        assert await here.client.result(first, timeout=30) == "yes"
         second = (await here.client.send("go")).run_id("approve")
         await here.state(second, RunState.WAITING)
         here.advance(86_401)
-        assert await here.client.result(second, timeout=10) == "late"
+        assert await here.client.result(second, timeout=30) == "late"
 
 
 async def test_steps_that_the_code_no_longer_has_are_reported_on_the_run(redis_url: str, namespace: str) -> None:
@@ -237,7 +237,7 @@ async def test_steps_that_the_code_no_longer_has_are_reported_on_the_run(redis_u
         await here.state(run, RunState.WAITING)
         steps[:] = ["new-name"]
         here.advance(3_601)
-        assert await here.client.result(run, timeout=10) == "done"
+        assert await here.client.result(run, timeout=30) == "done"
         info = await here.client.run(run)
         assert info.progress is not None
         assert "old-name" in info.progress.message

@@ -80,7 +80,7 @@ async def test_an_event_that_can_never_be_ingested_is_buried(redis_url: str, nam
         await raw.xadd(keys.events, {"n": "seen", "i": "bad", "d": b"\xc5\x07\xd0" + bytes(2000)})
         await raw.xadd(keys.events, {"n": "seen", "i": "good", "d": b"\xc0"})
         [good] = await until_async(lambda: here.client.runs("good", name="seen"))
-        assert await here.client.result(good.id, timeout=10) == "seen"
+        assert await here.client.result(good.id, timeout=30) == "seen"
         [pending] = await raw.xpending_range(keys.events, "shop", min="-", max="+", count=10)
         entry = pending["message_id"]
     await raw.xclaim(keys.events, "shop", "dead", 0, [entry], idle=20_000, retrycount=5, justid=True)

@@ -44,9 +44,9 @@ async def test_a_server_that_was_a_replica_for_a_while(server_factory: ServerFac
                 await impatient.send("go")
         await control.replicaof("NO", "ONE")
         for run in runs:
-            assert await here.client.result(run, timeout=10) == 2
+            assert await here.client.result(run, timeout=30) == 2
         new = await here.client.send("go")
-        assert await here.client.result(new.run_id("work"), timeout=10) == 2
+        assert await here.client.result(new.run_id("work"), timeout=30) == 2
     await control.aclose()
     assert (bodies.count(1), bodies.count(2)) == (21, 21)
 
@@ -84,7 +84,7 @@ async def test_a_full_server(server_factory: ServerFactory, namespace: str) -> N
         assert (await control.xpending(Keys(namespace).events, "shop"))["pending"] == 1
         gate.set()
         for receipt in running:
-            assert await here.client.result(receipt.run_id("slow"), timeout=10) == "done"
+            assert await here.client.result(receipt.run_id("slow"), timeout=30) == "done"
         async with AsyncClient(server.url, namespace=namespace, timeout=0.3) as impatient:
             with pytest.raises(BgjobsError, match=r"memory|full|OOM"):
                 await impatient.send("quick")
@@ -151,7 +151,7 @@ async def test_cancellation_breaks_no_connection(redis_url: str, namespace: str)
             else:
                 assert info.state in (RunState.CANCELLED, RunState.FAILED)
         after = await here.client.send("go", 7)
-        assert await here.client.result(after.run_id("work"), timeout=10) == 21
+        assert await here.client.result(after.run_id("work"), timeout=30) == 21
 
 
 async def _ended(client: AsyncClient, run: str) -> Any:
@@ -173,7 +173,7 @@ async def test_awkward_keys_are_just_values(redis_url: str, namespace: str) -> N
         events = [NewEvent("go", {"key": key}) for key in AWKWARD]
         receipts = await here.client.send_many(events)
         for key, receipt in zip(AWKWARD, receipts, strict=True):
-            assert await here.client.result(receipt.run_id("one"), timeout=10) == repr(key)
+            assert await here.client.result(receipt.run_id("one"), timeout=30) == repr(key)
 
 
 async def test_awkward_step_and_signal_names(redis_url: str, namespace: str) -> None:
@@ -197,7 +197,7 @@ async def test_awkward_step_and_signal_names(redis_url: str, namespace: str) -> 
         here.advance(3_601)
         for name in names:
             await until_async(lambda name=name: here.client.signal(f"{run}|{name}", name))
-        assert await here.client.result(run, timeout=10) == names
+        assert await here.client.result(run, timeout=30) == names
 
 
 async def test_names_that_begin_alike(redis_url: str, namespace: str, raw: Any) -> None:

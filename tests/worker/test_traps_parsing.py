@@ -68,7 +68,7 @@ async def test_a_pending_step_that_cannot_be_read(redis_url: str, namespace: str
         await here.state(run, RunState.WAITING)
         await raw.hset(Keys(namespace).steps(run), "p:other", BROKEN)
         here.advance(3_601)
-        assert await here.client.result(run, timeout=10) == "done"
+        assert await here.client.result(run, timeout=30) == "done"
 
 
 async def test_a_namespace_that_was_agreed_on_otherwise(redis_url: str, namespace: str, raw: Any) -> None:
