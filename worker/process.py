@@ -24,6 +24,7 @@ from ..broker.errors import BgjobsError, RedisUnavailable
 from . import exit_status, logs
 from .channel import Channel
 from .engine_port import Engine, EngineFactory
+from .garbage import look_seldom
 from .logs import RunLog
 from .metric_report import ReportWriter
 from .metrics import WorkerMetrics
@@ -113,6 +114,7 @@ class WorkerProcess:
                 if not self._stopping:
                     raise
                 return exit_status.FINE
+            look_seldom()
             self._ready = True
             self._channel.send("ready", incarnation=engine.incarnation)
             recycling = loop.create_task(self._recycle(engine), name="bgjobs-recycle")
