@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from .broker.event import NewEvent
     from .broker.explanation import Explanation, Happening, Hold, Holder, HoldReason
     from .broker.handle import AsyncRunHandle, RunHandle
+    from .broker.inspect.audit_log import AuditEntry
     from .broker.inspect.dead_letters import DeadLetter
     from .broker.inspect.events import EventInfo
     from .broker.inspect.functions import FunctionInfo
     from .broker.model import RunState
+    from .broker.pausing import PauseInfo
     from .broker.receipt import BulkReceipt, Receipt
     from .broker.run_info import ErrorInfo, Progress, RunInfo, StepInfo
     from .broker.scheduling import ScheduleInfo
@@ -66,6 +68,7 @@ __all__ = [
     "App",
     "AsyncClient",
     "AsyncRunHandle",
+    "AuditEntry",
     "Backoff",
     "BgjobsError",
     "BulkReceipt",
@@ -103,6 +106,7 @@ __all__ = [
     "NewEvent",
     "NonRetriable",
     "NotSerialisable",
+    "PauseInfo",
     "ProcessIsolation",
     "Progress",
     "Receipt",
@@ -161,10 +165,12 @@ _HOMES = {
         "AsyncRunHandle",
         "RunHandle",
     ),
+    "broker.inspect.audit_log": ("AuditEntry",),
     "broker.inspect.dead_letters": ("DeadLetter",),
     "broker.inspect.events": ("EventInfo",),
     "broker.inspect.functions": ("FunctionInfo",),
     "broker.model": ("RunState",),
+    "broker.pausing": ("PauseInfo",),
     "broker.receipt": (
         "BulkReceipt",
         "Receipt",

@@ -13,6 +13,7 @@ from .durations import Duration
 from .handle import AsyncRunHandle
 from .inspect.functions import FunctionInfo, read_functions
 from .requests import Requests
+from .verbs.controls import AsyncControls
 from .verbs.dead_letters import AsyncDeadLetters
 from .verbs.events import AsyncEvents
 from .verbs.running import AsyncRunning
@@ -44,6 +45,11 @@ class AsyncClient(AsyncSending, AsyncRunning, AsyncEvents):
         )
         self._wires = PerLoop(lambda: LoopWire(requests.endpoint))
         self._soon_wire = PerProcess(lambda: SyncWire(requests.endpoint, timeout=requests.timeout))
+
+    @property
+    def controls(self) -> AsyncControls:
+        """What operators change while things run: pauses; and the log of that."""
+        return AsyncControls(self)
 
     @property
     def dead_letters(self) -> AsyncDeadLetters:

@@ -12,6 +12,7 @@ from .durations import Duration
 from .handle import RunHandle
 from .inspect.functions import FunctionInfo, read_functions
 from .requests import Requests
+from .verbs.controls import Controls
 from .verbs.dead_letters import DeadLetters
 from .verbs.events import Events
 from .verbs.running import Running
@@ -51,6 +52,11 @@ class Client(Sending, Running, Events):
             redis, namespace=namespace, app=app, timeout=timeout, durability=durability
         )
         self._wire = PerProcess(lambda: SyncWire(requests.endpoint, timeout=requests.timeout))
+
+    @property
+    def controls(self) -> Controls:
+        """What operators change while things run: pauses; and the log of that."""
+        return Controls(self)
 
     @property
     def dead_letters(self) -> DeadLetters:

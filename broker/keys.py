@@ -14,7 +14,7 @@ T po:<app>  hash: stream id of an event with more runs than one call makes -> fu
     until all are
 T fv:<app>  hash: event name -> version of its triggers; * for wildcards; for good
 T li  hash: `<lifecycle event>|<function key>` for triggers that name one; with the trigger
-T lm  hash: limiter definition -> limit; for good
+T lm  hash: limiter definition -> limit, or `<limit> <period ms> <burst>` of a throttle; for good
 T e:<event key>  hash: d data, refs records that refer to it; until refs is 0
 T fe:<event key>  hash: a delayed event: state, fields, due; until due, then a day
 T r:<run>  hash: the run's record, see `RECORD`; until trimmed
@@ -32,8 +32,11 @@ T bell:<queue>, T bell:@<w>  list: wake tokens; 60 s
 T dl  zset: timers: s|run|step, z|run, l|limiter, e|event key, c|run|g -> due ms; until fired
 T bad  zset: timers, r|run reaped, i|stream id ingested and k|key written that erred, with the error -> when; until
     looked at
-T lc:<limiter>  set: runs that hold a slot; while held
-T bk:<limiters>  zset: parked runs with the same limiters; while parked
+T lc:<limiter>  set: runs that hold a slot, or that a throttle let in and that have not started; while held
+T lt:<limiter>  string: clock of a throttle: ms up to which its starts use up its rate; until it is past
+T pz  hash: `f|<function key>`, `q|<app>:<queue>`, `k|<function key>|<limiter>` -> c (paused) or o (resumed, letting
+    go), and msgpack of since when, by whom, what, why; until resumed and all let go
+T bk:<limiters>  zset: parked runs with the same limiters, or of a pause: `!<field of pz>`; while parked
 T lb:<limiter>  zset: backlogs it holds -> score of the head; while held
 T bh  hash: backlog -> the limiter that holds it; while held
 T w:<app>|<name>|<path>|<value hash>  zset: waits: .run|step, or ?run|step with a filter -> expiry; while waiting
@@ -41,6 +44,7 @@ T w:$signal|<name>  zset: waits for a signal; while waiting
 T wn:<app>  hash: event name waited for -> {version, {path: waits}}; while waited for
 T wt:<function key>  zset: waiting runs -> since ms; while waiting
 T ks:<name>  string: a kept signal's envelope; as asked
+T au  stream: changes by hand: t when, a by whom, v verb, w what, d detail; the last 10,000, for good
 T cr  zset: `<app>/<function>|<cron>` or `$|<schedule>` -> next tick ms; while registered
 T sc  hash: schedule id -> schedule; until deleted
 T dq  stream: dead letters: k kind, r run, f function, y type, m message, p fingerprint, s reason, a attempts, t
@@ -72,7 +76,8 @@ RECORD: Final = {
     "g": "fence number",
     "w": "incarnation of the last lease",
     "l": "limiters, joined by a space",
-    "h": "1: its slots are taken",
+    "h": "1: its slots are taken; 2: those that it keeps while it waits",
+    "pg": "the pause it is parked behind: f, q, or k and the limiter reference of the key",
     "a": "run attempts that failed",
     "k": "deaths of workers charged to it (R21)",
     "st": "1: it has a steps hash",

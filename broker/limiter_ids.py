@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from hashlib import sha1
+from typing import Any
+
+from .values import MISSING, tagged
 
 _PART = 7
 
@@ -16,6 +19,11 @@ def shared_limiter(name: str) -> str:
 def own_limiter(function_key: str, key: str | None) -> str:
     """The limiter of one function, for one key expression."""
     return part(f"own\0{function_key}\0{key or ''}")
+
+
+def value_part(value: Any) -> str:
+    """The part that stands for the value of a key; events without the path share one."""
+    return part("missing" if value is MISSING else f"value\0{tagged(value)}")
 
 
 def part(text: str) -> str:

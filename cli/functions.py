@@ -1,4 +1,4 @@
-"""`bgjobs functions`: what is registered; invoke, remove, move."""
+"""`bgjobs functions`: what is registered; invoke, remove, move, pause, resume."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from .connection import connection
 from .function_choice import find_function, read_registered
 from .function_moves import move_runs, remove_function
+from .function_pauses import pause, pauses, resume
 from .options import DURATION, shared_options
 from .output import block, compact, fields, heading, json_text, show, table
 from .times import length
@@ -20,6 +21,10 @@ def functions() -> None:
     """Functions, as workers registered them."""
 
 
+for command in (pause, resume, pauses):
+    functions.add_command(command)
+
+
 @functions.command("list")
 @click.option("--app", metavar="APP", help="Only of this app.")
 @click.option("--retired", is_flag=True, help="Also those that no deployment has any more.")
@@ -29,11 +34,12 @@ def list_(app: str | None, retired: bool) -> None:
     found = [
         each for each in read_registered(connection()) if app in (None, each.app.id) and (retired or not each.retired)
     ]
+    paused = {each.function for each in connection().client.controls.pauses() if not each.by_key}
 
     def draw() -> None:
         rows = [
             [
-                each.key,
+                each.key + (click.style("  paused", fg="yellow") if each.key in paused else ""),
                 compact(each.triggers, 60) or ("retired" if each.retired else "-"),
                 str(each.definition.get("queue", "default")),
                 str(each.workers) if each.workers else click.style("none", fg="red"),
@@ -44,7 +50,7 @@ def list_(app: str | None, retired: bool) -> None:
         empty = "No function is registered. Start a worker: bgjobs worker MODULE:APP"
         table(("function", "started by", "queue", "workers", ""), rows, empty=empty)
 
-    show({"functions": [each.told() for each in found]}, draw)
+    show({"functions": [{**each.told(), "paused": each.key in paused} for each in found]}, draw)
 
 
 @functions.command("show")
@@ -57,6 +63,7 @@ def show_(function: str) -> None:
     here = connection()
     found = find_function(read_registered(here), function)
     live = here.ask(read_live(here.keys, here.patience(), found.app, found.key))
+    pausing = [each for each in here.client.controls.pauses() if each.function == found.key]
     runs = {"queued": len(live.queued), "running": len(live.running), "waiting": len(live.waiting)}
 
     def draw() -> None:
@@ -71,13 +78,14 @@ def show_(function: str) -> None:
                 ("timeout", length(timeout) if timeout else None),
                 ("on failure", found.definition.get("on_failure")),
                 ("workers", str(found.workers)),
+                *(("paused", f"{each.what}, {each.parked:,} parked, by {each.actor}") for each in pausing),
                 ("runs", ", ".join(f"{count} {state}" for state, count in runs.items())),
             ]
         )
         heading("Definition")
         block(json_text(found.definition, indent=2))
 
-    show({**found.told(), **runs}, draw)
+    show({**found.told(), **runs, "pauses": pausing}, draw)
 
 
 @functions.command()

@@ -14,12 +14,14 @@ from .options import shared_options, wants_traceback
 #: Command -> the module in this package and the attribute that holds it, with the line that `--help` shows.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "apps": ("apps", "apps", "Apps: list, remove."),
+    "audit-log": ("audit_log", "audit_log", "Changes by hand: who, what, when."),
     "cron": ("cron", "cron", "Cron entries and when they tick next."),
     "dev": ("dev", "dev", "Run everything on this machine: server, worker, reload."),
     "dlq": ("dlq", "dlq", "Dead letters: list, show, retry, discard, purge, export."),
     "doctor": ("doctor", "doctor", "Look for what is wrong."),
     "events": ("events", "events", "Events: list, show, tail, cancel, reschedule."),
-    "functions": ("functions", "functions", "Functions: list, show, invoke, remove, move."),
+    "functions": ("functions", "functions", "Functions: list, show, invoke, remove, move, pause, resume."),
+    "queues": ("queues", "queues", "Queues: list, pause, resume."),
     "runs": ("runs", "runs", "Runs: list, show, why, watch, cancel, replay."),
     "schedules": ("schedules", "schedules", "Schedules: list, show, create, pause, resume, run, delete."),
     "send": ("send", "send", "Send an event."),

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..broker.limiter_ids import own_limiter, part, shared_limiter
+from ..broker.limiter_ids import own_limiter, shared_limiter, value_part
 from .paths import compile_path
 from .registry import ConcurrencyData, Definition
-from .values import MISSING, tagged
 
 
 def limiter_of(function_key: str, limit: ConcurrencyData) -> str:
@@ -45,8 +44,3 @@ def limiter_references(definition: Definition, event: Mapping[str, Any]) -> str:
         references.append(reference)
     # Runs with equal lists form one backlog: the order in which the limits were written must not split it.
     return " ".join(sorted(references))
-
-
-def value_part(value: Any) -> str:
-    """The part that stands for the value of a key; events without the path share one."""
-    return part("missing" if value is MISSING else f"value\0{tagged(value)}")

@@ -22,6 +22,7 @@ for _, run in ipairs(call.runs) do
       Ready.enter(r)
     else
       redis.call('ZREM', T .. 'wt:' .. r.f, r.rid)
+      Ready.release(r)
       give(r, run[2])
       redis.call('ZADD', T .. 'wt:' .. r.f, int(NOW), r.rid)
     end

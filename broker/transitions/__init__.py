@@ -5,6 +5,7 @@
 
 from .call import Call
 from .control import cancel, delayed, discard, replay, schedule, signal, trim
+from .controlling import pause, resume
 from .ingesting import ingest
 from .lease import beat, delist, enlist, reconcile
 from .pumping import pump
@@ -23,12 +24,14 @@ __all__ = [
     "enlist",
     "ingest",
     "move_function",
+    "pause",
     "pump",
     "reconcile",
     "register",
     "remove_app",
     "remove_functions",
     "replay",
+    "resume",
     "schedule",
     "signal",
     "trim",

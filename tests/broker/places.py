@@ -41,8 +41,10 @@ def _places(stored: dict[str, Any]) -> dict[str, list[str]]:
 
 def _expected(run: str, record: dict[bytes, bytes]) -> list[str]:
     match record[b"s"]:
-        case b"q" if b"l" in record and b"h" not in record:
-            return [f"bk:{record[b'l'].decode()}"]
+        case b"q" if b"pg" in record:
+            return [f"bk:{gate(record)}"]
+        case b"q" if b"l" in record and record.get(b"h") != b"1":
+            return [f"bk:{missing(record)}"]
         case b"q":
             kind = "qs" if int(record.get(b"k", 0)) >= 2 else "q"
             return [f"{kind}:{record[b'q'].decode()}"]
@@ -54,14 +56,48 @@ def _expected(run: str, record: dict[bytes, bytes]) -> list[str]:
             return ["done"]
 
 
+def gate(record: dict[bytes, bytes]) -> str:
+    """The pause that a run's record says it is parked behind."""
+    code, function = record[b"pg"].decode(), record[b"f"].decode()
+    match code[0]:
+        case "f":
+            return f"!f|{function}"
+        case "q":
+            return f"!q|{':'.join(record[b'q'].decode().split(':')[:2])}"
+        case _:
+            return f"!k|{function}|{code[1:]}"
+
+
+def missing(record: dict[bytes, bytes]) -> str:
+    """The limiters that a parked run still needs."""
+    tokens = record[b"l"].decode().split()
+    if b"b" in record:
+        tokens = [token for token in tokens if not token.endswith("~")]
+    if record.get(b"h") == b"2":
+        tokens = [token for token in tokens if not token.endswith("+")]
+    return " ".join(tokens)
+
+
+def slots(record: dict[bytes, bytes]) -> list[str]:
+    """The limiters whose slots a run holds."""
+    if b"h" not in record:
+        return []
+    tokens = record[b"l"].decode().split()
+    if record[b"h"] == b"2":
+        tokens = [token for token in tokens if token.endswith("+")]
+    if b"b" in record:
+        tokens = [token for token in tokens if not token.endswith("~")]
+    return [token.removesuffix("+") for token in tokens]
+
+
 def _slots(stored: dict[str, Any], runs: dict[str, Any], limits: dict[str, int]) -> list[str]:
     holders = defaultdict(set)
     found = []
     for run, record in runs.items():
         if b"h" in record:
-            if record[b"s"] not in (b"q", b"r"):
+            if record[b"s"] not in (b"q", b"r") and not (record[b"s"] == b"w" and record[b"h"] == b"2"):
                 found.append(f"{run} {_text(record)} holds slots")
-            for ref in record[b"l"].decode().split():
+            for ref in slots(record):
                 holders[ref].add(run.encode())
         elif record[b"s"] == b"r" and b"l" in record:
             found.append(f"{run} {_text(record)} runs without its slots")
@@ -69,7 +105,7 @@ def _slots(stored: dict[str, Any], runs: dict[str, Any], limits: dict[str, int])
     for ref in holders.keys() | sets.keys():
         if holders[ref] != sets.get(ref, set()):
             found.append(f"slots of {ref}: {sets.get(ref)}, by records {holders[ref]}")
-        if len(holders[ref]) > limits[ref.split(".")[0]]:
+        if len(holders[ref]) > _limit(ref, limits):
             found.append(f"{len(holders[ref])} hold {ref}")
     return found
 
@@ -91,10 +127,18 @@ def _backlogs(stored: dict[str, Any], limits: dict[str, int]) -> list[str]:
         found.append(f"backlogs {heads}, held {held}, by {holder}")
     timers = {member for member, _ in stored.get("dl", [])}
     for ref in holder.values():
-        full = len(stored.get(f"lc:{ref}", ())) >= limits[ref.split(".")[0]]
+        if ref.startswith("!"):
+            full = stored["pz"][ref[1:].encode()].startswith(b"c")
+        else:  # of a throttle: its burst is used up; else time gives room, by a timer
+            full = len(stored.get(f"lc:{ref}", ())) >= _limit(ref, limits)
         if not full and f"l|{ref}".encode() not in timers:
             found.append(f"{ref} has room, holds a backlog, and nothing will drain it")
     return found
+
+
+def _limit(ref: str, limits: dict[str, int]) -> int:
+    """Of a throttle: its burst."""
+    return limits[ref.rstrip("~").split(".")[0]]
 
 
 def _text(record: dict[bytes, bytes]) -> str:

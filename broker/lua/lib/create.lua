@@ -7,7 +7,9 @@ local Create = {}
 function Create.run(spec, inline_max, lease)
   local key = T .. 'r:' .. spec.rid
   if redis.call('EXISTS', key) == 1 then return 'dup' end
-  local admitted = spec.l == '' or Limiters.admit(spec.rid, spec.l, spec.sc)
+  local code = Gates.closed(spec.f, spec.q, spec.l)
+  if code then Gates.park(spec.rid, code, spec, spec.sc) end
+  local admitted = not code and (spec.l == '' or Backlogs.admit(spec.rid, spec.l, spec.sc))
   local leased = admitted and lease
   -- The fields that are read most come first: a small hash is searched from its beginning.
   local fields = { 's', leased and 'r' or 'q', 'f', spec.f, 'q', spec.q, 't', spec.t, 'sc', spec.sc, 'n', spec.n, 'i', spec.i }
@@ -24,6 +26,7 @@ function Create.run(spec, inline_max, lease)
     put('l', spec.l)
     if admitted then put('h', '1') end
   end
+  if code then put('pg', code) end
   if spec.kd and spec.kd ~= '' then put('kd', spec.kd) end
   if spec.extra then
     for _, value in ipairs(spec.extra) do fields[#fields + 1] = value end
@@ -31,6 +34,7 @@ function Create.run(spec, inline_max, lease)
   Payload.place(fields, spec.key, spec.data, inline_max)
   redis.call('HSET', key, unpack(fields))
   if leased then
+    if spec.l ~= '' then Limiters.started(spec.rid, spec.l) end
     Batch.add(T .. 'in:' .. lease.w, NOW_TEXT, spec.rid)
     return 'running'
   end

@@ -1,5 +1,5 @@
 -- purpose: hand ready runs to an incarnation, each with a new fence
--- uses: clock record batch bells
+-- uses: clock record batch bells ready
 local Lease = {}
 
 -- Calls that lease carry a rising number per worker: a late one leases nothing (R18). False also if the worker is gone, or
@@ -12,6 +12,7 @@ function Lease.allowed(w, seq)
 end
 
 local REPLY_LIMIT = 1048576
+local CAUGHT = 200 -- runs of one call that are looked at while something is paused
 local SHARE = 10 -- runs taken from one queue before the heads are compared again, and the size of the reply is looked at
 
 local function grant(rid, w, reply)
@@ -19,6 +20,12 @@ local function grant(rid, w, reply)
   local record, r = redis.call('HGETALL', key), {}
   for i = 1, #record, 2 do r[record[i]] = record[i + 1] end
   if r.s ~= 'q' then return 0 end
+  if Gates.any() then
+    r.rid, r.key = rid, key
+    reply.looked = reply.looked + 1
+    if Ready.caught(r) then return 0 end
+  end
+  if r.l and not r.b then Limiters.started(rid, r.l) end
   local g = Record.fence(r.g)
   if r.b then
     redis.call('HSET', key, 's', 'r', 'w', w, 'g', g)
@@ -57,10 +64,10 @@ end
 
 -- Leases up to `cap` runs, fewer if they bring much data. Answers the list for the reply and whether ready runs were left.
 function Lease.take(w, queues, cap, suspects)
-  local reply = { runs = {}, bytes = 0 }
+  local reply = { runs = {}, bytes = 0, looked = 0 }
   if suspects then cap = cap - lease_suspect(w, queues, reply) end
   local found = heads(queues)
-  while cap > 0 and found[1] and reply.bytes < REPLY_LIMIT do
+  while cap > 0 and found[1] and reply.bytes < REPLY_LIMIT and reply.looked < CAUGHT do
     local share = math.min(cap, SHARE)
     local popped = redis.call('ZPOPMIN', T .. 'q:' .. found[1].queue, share)
     for i = 1, #popped, 2 do cap = cap - grant(popped[i], w, reply) end

@@ -1,119 +1,107 @@
--- purpose: admission by concurrency: slots (lc), backlogs of runs with the same limiters (bk), and which limiter holds
--- which backlog (lb, bh). A slot belongs to a run that is ready or running (R34). All or nothing: a run never holds some.
--- What holds after each call: a limiter that holds a backlog is full, or a timer will drain it.
+-- purpose: what a limiter counts. A run's list (field `l`) has a token per limiter, a reference that ends with its kind:
+--   A, A.x  concurrency: slots (lc) of runs that are ready or running (R34)   A+, A.x+  the same; kept while the run waits
+--   A~, A.x~  throttle: runs that it let in and that have not started (lc), beside its clock (lt, R35)
+--   A gate is no token: "!<field of pz>" holds all runs of what is paused as one backlog of its name (R36).
 -- uses: clock
-local Limiters = { limits = {} }
+local Limiters = { specs = {} }
 
-local function refs(list)
+function Limiters.tokens(list)
   local found = {}
-  for ref in string.gmatch(list, '%S+') do found[#found + 1] = ref end
+  for token in string.gmatch(list, '%S+') do found[#found + 1] = token end
   return found
 end
 
-local function free(ref)
-  local definition = string.match(ref, '^[^.]+')
-  local limit = Limiters.limits[definition]
-  if not limit then
-    limit = tonumber(redis.call('HGET', T .. 'lm', definition) or '') or math.huge
-    Limiters.limits[definition] = limit
-  end
-  return limit - redis.call('SCARD', T .. 'lc:' .. ref)
+-- The references in a list: tokens without the mark that says when a slot is given back.
+function Limiters.refs(list)
+  local found = {}
+  for ref in string.gmatch(list, '[^%s+]+') do found[#found + 1] = ref end
+  return found
 end
 
-local function first(key) return redis.call('ZRANGE', key, 0, 0, 'WITHSCORES') end
-
--- The limiter that keeps a newcomer out: one that is full, or behind which others wait already (R15); nil: it may start.
-local function blocking(list)
-  local holder = redis.call('HGET', T .. 'bh', list)
-  if holder then return holder end
-  for _, ref in ipairs(refs(list)) do
-    if redis.call('EXISTS', T .. 'lb:' .. ref) == 1 or free(ref) <= 0 then return ref end
+local function without(list, mark)
+  local kept = {}
+  for token in string.gmatch(list, '%S+') do
+    if string.sub(token, -1) ~= mark then kept[#kept + 1] = token end
   end
-  return nil
+  return table.concat(kept, ' ')
 end
 
--- The limiter that keeps the head of a backlog out, which has room at `drained`: one that is full, or one behind which an
--- older run waits: else whoever needs two limiters would pass those who need one of them, for ever.
-local function stopping(list, drained, score)
-  for _, ref in ipairs(refs(list)) do
-    if ref ~= drained then
-      if free(ref) <= 0 then return ref end
-      local head = first(T .. 'lb:' .. ref)
-      if head[1] and tonumber(head[2]) < tonumber(score) then return ref end
+-- The part of its list that the run of record `r` still needs to start: a throttle once only, at its first lease; what it
+-- kept while it waited (h: 2) not again.
+function Limiters.missing(r)
+  local list = r.l
+  if r.b and string.find(list, '~', 1, true) then list = without(list, '~') end
+  if r.h == '2' then list = without(list, '+') end
+  return list
+end
+
+-- The part of a list that a run gives back when it begins to wait, and whether it keeps something.
+function Limiters.passing(list)
+  local passing = string.find(list, '+', 1, true) and without(list, '+') or list
+  return passing, passing ~= list
+end
+
+-- T:lm has per definition a limit, or "<limit> <period ms> <burst>" of a throttle.
+local function spec(ref)
+  local definition = string.match(ref, '^[^.~]+')
+  local found = Limiters.specs[definition]
+  if not found then
+    local stored = redis.call('HGET', T .. 'lm', definition) or ''
+    local limit, period, burst = string.match(stored, '^(%d+) (%d+) (%d+)$')
+    found = limit and { every = tonumber(period) / tonumber(limit), burst = tonumber(burst) }
+      or { limit = tonumber(stored) or math.huge }
+    Limiters.specs[definition] = found
+  end
+  return found
+end
+
+-- By how much the clock of a throttle is ahead, ms; never more than its burst, which a server clock set back would make it
+-- (R19). Each start puts it ahead by the time that one start is worth.
+local function ahead(ref, throttle)
+  local clock = tonumber(redis.call('GET', T .. 'lt:' .. ref) or '0') - NOW
+  return math.max(0, math.min(clock, throttle.burst * throttle.every))
+end
+
+function Limiters.free(ref)
+  if string.sub(ref, 1, 1) == '!' then
+    local pause = redis.call('HGET', T .. 'pz', string.sub(ref, 2))
+    return pause and string.sub(pause, 1, 1) == 'c' and 0 or math.huge
+  end
+  local own = spec(ref)
+  local room = own.limit
+  if own.every then room = math.floor(own.burst - ahead(ref, own) / own.every + 1e-6) end
+  return room - redis.call('SCARD', T .. 'lc:' .. ref)
+end
+
+function Limiters.take(rid, list)
+  for _, ref in ipairs(Limiters.refs(list)) do
+    if string.sub(ref, 1, 1) ~= '!' then redis.call('SADD', T .. 'lc:' .. ref, rid) end
+  end
+end
+
+-- A throttle that holds backlogs wakes when it has room for one run more. If the runs that it let in use up its whole burst,
+-- time gives no room: then the next one that starts, or goes, does.
+function Limiters.wake(ref)
+  if string.sub(ref, -1) ~= '~' then return end
+  local own = spec(ref)
+  local left = (own.burst or 0) - redis.call('SCARD', T .. 'lc:' .. ref) - 1
+  if left < 0 then return end
+  local due = NOW + math.max(0, math.ceil(ahead(ref, own) - left * own.every - 1e-6))
+  redis.call('ZADD', T .. 'dl', int(due), 'l|' .. ref)
+end
+
+-- The first lease of a run: its throttles are charged, once (R35). What a throttle let in may start at any time: starts
+-- and room to let in fall together, so that a standstill of all workers saves up no more than the burst.
+function Limiters.started(rid, list)
+  for _, ref in ipairs(Limiters.refs(list)) do
+    if string.sub(ref, -1) == '~' then
+      redis.call('SREM', T .. 'lc:' .. ref, rid)
+      local own = spec(ref)
+      if own.every then
+        local clock = math.min(ahead(ref, own) + own.every, own.burst * own.every)
+        redis.call('SET', T .. 'lt:' .. ref, real(NOW + clock), 'PX', int(math.ceil(clock) + 1000))
+      end
+      if redis.call('EXISTS', T .. 'lb:' .. ref) == 1 then Limiters.wake(ref) end
     end
   end
-  return nil
-end
-
-local function hold(list, ref, score)
-  redis.call('HSET', T .. 'bh', list, ref)
-  redis.call('ZADD', T .. 'lb:' .. ref, score, list)
-end
-
-local function let_go(list, ref)
-  redis.call('HDEL', T .. 'bh', list)
-  redis.call('ZREM', T .. 'lb:' .. ref, list)
-end
-
--- After the head of a backlog went: the next head's score counts, or nothing is held any more.
-local function next_head(list, ref)
-  local head = first(T .. 'bk:' .. list)
-  if head[1] then redis.call('ZADD', T .. 'lb:' .. ref, head[2], list) else let_go(list, ref) end
-end
-
-local function take(rid, list)
-  for _, ref in ipairs(refs(list)) do redis.call('SADD', T .. 'lc:' .. ref, rid) end
-end
-
--- Take all slots of `list` for the run, or park it. Answers whether it may start.
-function Limiters.admit(rid, list, score)
-  local ref = blocking(list)
-  if not ref then
-    take(rid, list)
-    return true
-  end
-  redis.call('ZADD', T .. 'bk:' .. list, score, rid)
-  hold(list, ref, first(T .. 'bk:' .. list)[2])
-  return false
-end
-
--- Take a parked run out of its backlog; answers whether it was there.
-function Limiters.unpark(rid, list)
-  if redis.call('ZREM', T .. 'bk:' .. list, rid) == 0 then return false end
-  next_head(list, redis.call('HGET', T .. 'bh', list))
-  return true
-end
-
--- Admit heads of the backlogs that `ref` holds, oldest first, while it has room. A head that another limiter stops takes
--- its whole backlog there. `start(rid, score)` puts an admitted run into its queue. Costs O(backlogs), not O(runs).
-function Limiters.drain(ref, start)
-  local budget = 16
-  while free(ref) > 0 do
-    local list = redis.call('ZRANGE', T .. 'lb:' .. ref, 0, 0)[1]
-    if not list then return end
-    if budget == 0 then -- the rest goes on by timer, at once
-      redis.call('ZADD', T .. 'dl', int(NOW), 'l|' .. ref)
-      return
-    end
-    budget = budget - 1
-    local head = first(T .. 'bk:' .. list)
-    local stopper = head[1] and stopping(list, ref, head[2])
-    if not head[1] then
-      let_go(list, ref)
-    elseif stopper then
-      let_go(list, ref)
-      hold(list, stopper, head[2])
-    else
-      redis.call('ZREM', T .. 'bk:' .. list, head[1])
-      take(head[1], list)
-      start(head[1], head[2])
-      next_head(list, ref)
-    end
-  end
-end
-
--- Give back the slots of a run, then let others in.
-function Limiters.release(rid, list, start)
-  for _, ref in ipairs(refs(list)) do redis.call('SREM', T .. 'lc:' .. ref, rid) end
-  for _, ref in ipairs(refs(list)) do Limiters.drain(ref, start) end
 end

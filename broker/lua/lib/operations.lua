@@ -16,7 +16,7 @@ end
 
 local function wait(r)
   redis.call('HSET', r.key, 's', 'w')
-  Ready.release(r)
+  Ready.release(r, true)
   redis.call('ZADD', T .. 'wt:' .. r.f, int(NOW), r.rid)
 end
 

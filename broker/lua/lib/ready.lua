@@ -1,5 +1,6 @@
--- purpose: make runs ready: through their limiters into their queue, with the bell; and take queued runs out again
--- uses: clock batch bells limiters
+-- purpose: make runs ready: past what is paused, through their limiters, into their queue, with the bell; and take queued
+--   runs out again
+-- uses: clock record batch bells backlogs gates
 local Ready = {}
 
 -- A suspect that could kill another worker waits in a queue of which a worker holds one run at a time (R21).
@@ -13,43 +14,79 @@ local function push(rid, queue, score, crashes)
   Bells.ring(queue, 1)
 end
 
-local function start_parked(rid, score)
+-- A parked run may go on: from its limiters into its queue, from a gate to its limiters.
+local function start_parked(rid, score, list)
   local key = T .. 'r:' .. rid
+  if string.sub(list, 1, 1) == '!' then
+    redis.call('HDEL', key, 'pg')
+    Ready.enter(Record.read(rid), true)
+    return
+  end
   local r = redis.call('HMGET', key, 'q', 'k')
   redis.call('HSET', key, 'h', '1')
   push(rid, r[1], score, r[2])
 end
 
--- Make the run of record `r` ready: state queued, in its queue if its limiters let it, else parked.
--- A run that kept its slots (a crash, giving back) needs no admission.
-function Ready.enter(r)
+-- Park the run behind the gate `code`. It gives its slots back to those that may start, but for what it keeps while it
+-- waits.
+local function hold_back(r, code)
+  redis.call('HSET', r.key, 'pg', code)
+  Gates.park(r.rid, code, r, r.sc)
+  Ready.release(r, r.b)
+end
+
+-- Make the run of record `r` ready: state queued, in its queue if nothing holds it, else parked. A run that kept its slots
+-- (a crash, giving back) needs no admission. `again`: it comes from a gate.
+function Ready.enter(r, again)
   redis.call('HSET', r.key, 's', 'q')
-  if r.l and not r.h then
-    if not Limiters.admit(r.rid, r.l, r.sc) then return false end
+  local code = Gates.closed(r.f, r.q, r.l, again)
+  if code then
+    hold_back(r, code)
+    return false
+  end
+  if r.l and r.h ~= '1' then
+    local list = Limiters.missing(r)
+    if list ~= '' and not Backlogs.admit(r.rid, list, r.sc) then return false end
     redis.call('HSET', r.key, 'h', '1')
   end
   push(r.rid, r.q, r.sc, r.k)
   return true
 end
 
--- Give back the slots of a run that leaves ready or running for anything but a queue.
-function Ready.release(r)
-  if r.l and r.h then
-    redis.call('HDEL', r.key, 'h')
-    r.h = false
-    Limiters.release(r.rid, r.l, start_parked)
-  end
+-- A run that was ready and is about to be leased: parked if it is paused by now. Answers whether it was.
+function Ready.caught(r)
+  local code = Gates.closed(r.f, r.q, r.l, true)
+  if code then hold_back(r, code) end
+  return code ~= nil
+end
+
+-- Give back the slots of a run that leaves ready or running for anything but a queue. `waits`: it goes on later, so it
+-- keeps those that it keeps while it waits.
+function Ready.release(r, waits)
+  if not r.l or not r.h then return end
+  local list, keeps = r.l, false
+  if waits then list, keeps = Limiters.passing(list) end
+  if keeps then redis.call('HSET', r.key, 'h', '2') else redis.call('HDEL', r.key, 'h') end
+  r.h = keeps and '2' or false
+  Backlogs.release(r.rid, list, start_parked)
 end
 
 -- Take a queued run out of its queue or backlog.
 function Ready.leave(r)
-  if r.l and not r.h then
-    Limiters.unpark(r.rid, r.l)
+  if r.pg then
+    redis.call('HDEL', r.key, 'pg')
+    Backlogs.unpark(r.rid, Gates.of(r.pg, r))
+    r.pg = false
+  elseif r.l and r.h ~= '1' then
+    Backlogs.unpark(r.rid, Limiters.missing(r))
   else
     Batch.remove(queue_key(r.q, r.k), r.rid)
-    Ready.release(r)
   end
+  Ready.release(r)
 end
 
 -- A limiter's wake: it has room and work was left.
-function Ready.wake(ref) Limiters.drain(ref, start_parked) end
+function Ready.wake(ref)
+  Backlogs.drain(ref, start_parked)
+  if string.sub(ref, 1, 1) == '!' then Gates.swept(ref) end
+end

@@ -22,13 +22,14 @@ local function lifecycle(app, id, names, command)
   end
 end
 
--- Lowering a limit takes no slot back; raising it lets parked runs in, by timer.
+-- Lowering a limit takes no slot back; raising it, or any change of a throttle, lets parked runs in, by timer.
 local function set_limit(name, limit)
-  local before = tonumber(redis.call('HGET', T .. 'lm', name) or limit)
-  redis.call('HSET', T .. 'lm', name, int(limit))
-  if limit <= before then return end
+  limit = type(limit) == 'number' and int(limit) or limit
+  local before = redis.call('HGET', T .. 'lm', name) or limit
+  redis.call('HSET', T .. 'lm', name, limit)
+  if limit == before or (tonumber(limit) or math.huge) < (tonumber(before) or 0) then return end
   for _, ref in ipairs(redis.call('HVALS', T .. 'bh')) do
-    if string.match(ref, '^[^.]+') == name then redis.call('ZADD', T .. 'dl', int(NOW), 'l|' .. ref) end
+    if string.match(ref, '^[^.~]+') == name then redis.call('ZADD', T .. 'dl', int(NOW), 'l|' .. ref) end
   end
 end
 
