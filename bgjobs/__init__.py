@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RedisUnavailable,
         ResultTimeout,
         RunCancelled,
+        RunDropped,
         RunFailed,
         RunNotFound,
         ScheduleNotFound,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .broker.run_info import ErrorInfo, Progress, RunInfo, StepInfo
     from .broker.scheduling import ScheduleInfo
     from .define.app import App
+    from .define.arrivals import Idempotency, RateLimit
     from .define.errors import (
         DefinitionError,
         DuplicateFunction,
@@ -97,6 +99,7 @@ __all__ = [
     "Hold",
     "HoldReason",
     "Holder",
+    "Idempotency",
     "InvalidCron",
     "InvalidDuration",
     "InvalidEvent",
@@ -109,11 +112,13 @@ __all__ = [
     "PauseInfo",
     "ProcessIsolation",
     "Progress",
+    "RateLimit",
     "Receipt",
     "RedisUnavailable",
     "ResultTimeout",
     "RetryAfter",
     "RunCancelled",
+    "RunDropped",
     "RunFailed",
     "RunHandle",
     "RunInfo",
@@ -148,6 +153,7 @@ _HOMES = {
         "RedisUnavailable",
         "ResultTimeout",
         "RunCancelled",
+        "RunDropped",
         "RunFailed",
         "RunNotFound",
         "ScheduleNotFound",
@@ -183,6 +189,10 @@ _HOMES = {
     ),
     "broker.scheduling": ("ScheduleInfo",),
     "define.app": ("App",),
+    "define.arrivals": (
+        "Idempotency",
+        "RateLimit",
+    ),
     "define.errors": (
         "DefinitionError",
         "DuplicateFunction",

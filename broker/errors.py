@@ -244,6 +244,12 @@ class RunCancelled(RunUnsuccessful):
     default_remedy = "Run it again with `bgjobs runs replay ID` if it is still wanted."
 
 
+class RunDropped(RunUnsuccessful):
+    """There is no such run: a policy of the function dropped the event, such as its rate limit."""
+
+    default_remedy = "Send the event later, or change the policy; `bgjobs functions show` prints the policies."
+
+
 class ResultTimeout(RunUnsuccessful, TimeoutError):
     """The run did not finish within the time-out; it goes on."""
 

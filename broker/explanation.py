@@ -29,6 +29,7 @@ class HoldReason(StrEnum):
     WORKER_LOST = "worker lost"  # the lease of its worker is over; it will be taken back
     STOPPING = "stopping"  # it was asked to stop
     FINISHED = "finished"
+    DROPPED = "dropped"  # a policy gave its event no run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

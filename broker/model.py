@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 MOST_MATCHES = 200  # runs that one ingest call makes of an event
 
@@ -176,6 +177,7 @@ class Match:
     queue: str  # "<app>:<queue>"
     priority_ms: int = 0
     limiters: str = ""  # limiter references joined by a space
+    policies: Sequence[Sequence[Any]] = ()  # what decides before there is a run, in order: see `lua/lib/policies.lua`
 
 
 @dataclass(slots=True, kw_only=True)
@@ -225,4 +227,5 @@ class IngestReply:
     refused: bool
     more: bool
     now_ms: int
+    dropped: tuple[tuple[str, str, int], ...] = ()  # (function key, reason, events) that policies dropped
     gone: bool = False  # the incarnation is no more: nothing was ingested, others take over what it had read

@@ -120,6 +120,7 @@ def invoke_spec(
     event_id: str,
     data: bytes,
     leave: bool = False,
+    policies: Sequence[Sequence[Any]] = (),
 ) -> list[Any]:
     """The spec of an invoke: the child run to create (id from `ids.run_id`) and whether it outlives the parent."""
-    return [child, function, queue, limiters, priority_ms, event_id, data, 1 if leave else 0]
+    return [child, function, queue, limiters, priority_ms, event_id, data, 1 if leave else 0, policies]

@@ -29,7 +29,7 @@ from .outgoing import Checks, Outgoing
 from .patience import Patience
 from .producer import Producer, limit_bulk
 from .receipt import BulkReceipt, Receipt
-from .run_info import PENDING, RunInfo, StepInfo
+from .run_info import DROPPED, PENDING, RunInfo, StepInfo
 from .settings import Settings
 from .transitions import Call, cancel, signal
 from .transitions.carry import carry_out
@@ -195,7 +195,8 @@ class Requests:
             (answer,) = yield from self.cancel_many([run], reason)
             if answer != "missing":
                 return answer != "done"
-            yield from self.run(run)  # raises RunNotFound unless it may come
+            if (yield from self.run(run)).state == DROPPED:  # raises RunNotFound unless it may come
+                return False
             if patience.elapsed > self.timeout:
                 raise RunNotFound(
                     f"The event of the run {run} is not ingested yet, so there is nothing to cancel.",

@@ -11,7 +11,9 @@ from .model import RunState
 
 #: The state of a run whose event is accepted and not yet ingested; never stored.
 PENDING: Final = "pending"
-InfoState: TypeAlias = RunState | Literal["pending"]
+#: The state of a run that there never was: a policy of its function dropped the event. Known for an hour.
+DROPPED: Final = "dropped"
+InfoState: TypeAlias = RunState | Literal["pending", "dropped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +73,13 @@ class RunInfo:
     parent: str | None = None  # run that invoked it
     kind: str = "event"  # what made it: event, cron, invoke, failure
     dead_letter: str | None = None  # its id
+    dropped_by: str | None = None  # the policy that dropped the event: "rate_limit", "idempotency"
+    instead: str | None = None  # the run that holds the idempotency key
 
     @property
     def done(self) -> bool:
-        """Whether it has ended."""
-        return isinstance(self.state, RunState) and self.state.terminal
+        """Whether it has ended, or never began."""
+        return self.state == DROPPED or (isinstance(self.state, RunState) and self.state.terminal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ def read_story(here: Connection, id: str) -> Story:
         steps=here.client.steps(id),
         data=decoded(here.ask(read_payload(here.keys, here.patience(), id))),
         children=children,
-        why=here.client.why(id).summary if run.state in ("queued", "waiting", "pending") else "",
+        why=here.client.why(id).summary if run.state in ("queued", "waiting", "pending", "dropped") else "",
     )
 
 
@@ -61,7 +61,7 @@ def draw_run(story: Story) -> None:
             ("function", run.function),
             ("event", f"{run.event_name} {run.event_id}" if run.event_name else None),
             ("queue", run.queue),
-            ("waits", story.why or None),
+            ("dropped" if run.state == "dropped" else "waits", story.why or None),
             ("attempt", f"{run.attempt}" + (f", {run.crashes} worker(s) died with it" if run.crashes else "")),
             ("created", _when(run.created)),
             ("started", _when(run.started)),

@@ -22,7 +22,7 @@ class Knowledge:
     star: str  # version of wildcard triggers
     versions: dict[str, str]  # event name -> version of its triggers
     queues: int  # queues the app's functions use
-    plain: bool  # arrival order is all that matters: no priorities, no limits
+    plain: bool  # arrival order is all that matters: no priorities, no limits, nothing that looks at what else arrives
 
 
 class Catalog:
@@ -54,7 +54,7 @@ class Catalog:
             star=registry.versions.pop("*", ""),
             versions=registry.versions,
             queues=len({definition.queue for definition in definitions}),
-            plain=not any(definition.priority or definition.concurrency for definition in definitions),
+            plain=not any(each.priority or each.concurrency or each.decides_on_arrival for each in definitions),
         )
         return self._knowledge
 

@@ -15,6 +15,7 @@ from ..broker.errors import BgjobsError
 from ..broker.model import IngestEvent, LeasedRun, Match
 from ..broker.operations import SUCCESS
 from ..broker.validation import INVOKE, event_name
+from ..define.arriving import policies_of
 from ..define.errors import DefinitionError
 from ..define.filters import FilterError, compile_filter
 from ..define.limiter import limiter_references
@@ -212,8 +213,8 @@ class Decider:
         event.bad = "" if definition or event.due_ms else f"no function {event.target!r} is registered"
         if definition is None:
             return []
-        limiters = limiter_references(definition, LazyEvent(event, event.partition or None))
-        return [_match(event, Matched(definition, limiters))]
+        seen = LazyEvent(event, event.partition or None)
+        return [_match(event, Matched(definition, limiter_references(definition, seen), policies_of(definition, seen)))]
 
     def _find_buckets(self, event: IngestEvent, paths: tuple[str, ...]) -> None:
         seen = LazyEvent(event, event.partition or None)
@@ -246,6 +247,7 @@ def _match(event: IngestEvent, matched: Matched) -> Match:
         queue=definition.queue_key,
         priority_ms=definition.priority_ms,
         limiters=matched.limiters,
+        policies=matched.policies,
     )
 
 

@@ -214,6 +214,8 @@ class Ingester:
         self._made_bytes += sum(len(event.data) for event in batch)
         ingested = 0 if reply.gone else len(batch) - len(reply.stale) - len(reply.unfinished)
         self._metrics.ingested(self._app, ingested, reply.duplicates)
+        for function, reason, count in reply.dropped:
+            self._metrics.dropped(function, reason, count)
         for event_index, match_index, g in reply.leased:
             self._leased(self._decider.leased(batch[event_index], match_index, g, reply.now_ms))
         if reply.more:

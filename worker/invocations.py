@@ -15,6 +15,7 @@ from ..broker.model import LeasedRun
 from ..broker.operations import invoke_spec
 from ..broker.validation import INVOKE, data_size
 from ..define.app import App
+from ..define.arriving import policies_of
 from ..define.limiter import limiter_references
 from ..define.registry import Definition
 
@@ -60,6 +61,7 @@ class NamespaceFunctions:
             event_id=event_id,
             data=packed,
             leave=leave,
+            policies=policies_of(definition, seen),
         )
         return spec, annotation
 

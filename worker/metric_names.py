@@ -21,6 +21,9 @@ COUNTERS = {
     "bgjobs_events_sent_total": MetricSpec(help="Events sent from this worker's processes."),
     "bgjobs_events_ingested_total": MetricSpec(help="Events taken from the stream and matched.", labels=("app",)),
     "bgjobs_events_duplicate_total": MetricSpec(help="Events recognised as duplicates and dropped.", labels=("app",)),
+    "bgjobs_events_dropped_total": MetricSpec(
+        help="Events that a function's policies gave no run, by policy.", labels=(*_FUNCTION, "reason")
+    ),
     "bgjobs_runs_started_total": MetricSpec(help="Runs leased for the first time.", labels=_FUNCTION),
     "bgjobs_runs_finished_total": MetricSpec(
         help="Executions that ended on a worker, by what they came to.", labels=(*_FUNCTION, "outcome")

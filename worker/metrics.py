@@ -106,6 +106,11 @@ class WorkerMetrics:
         self.count("bgjobs_events_ingested_total", events, app)
         self.count("bgjobs_events_duplicate_total", duplicates, app)
 
+    def dropped(self, function: str, reason: str, events: int) -> None:
+        """Policies of a function (its key) gave so many events no run."""
+        app, _, name = function.partition("/")
+        self.count("bgjobs_events_dropped_total", events, app, name, reason)
+
     def committed(self, seconds: float, operations: int) -> None:
         """One call applied `operations` and took `seconds`."""
         self._plain["bgjobs_commit_seconds"].observe(seconds)

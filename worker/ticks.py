@@ -14,6 +14,7 @@ from ..broker.schedule import Schedule
 from ..broker.transitions import cron_fire
 from ..broker.transitions.registering import cron_run
 from ..define.app import App
+from ..define.arriving import policies_of
 from ..define.cron import Timetable, cron_timetable, due_ticks, interval_timetable
 from ..define.function import FunctionDefinition
 from ..define.limiter import limiter_references
@@ -67,16 +68,18 @@ class Ticks:
         event_key = ids.event_key(CRON_EVENT, event_id)
         data = {"cron": expression, "tz": zone, "tick": datetime.fromtimestamp(tick / 1000, UTC)}
         registered = definition.as_data()
+        seen = {"id": event_id, "name": CRON_EVENT, "data": data, "key": None}
         return cron_run(
             run=ids.run_id(definition.key, event_key),
             function=definition.key,
             queue=registered.queue_key,
-            limiters=limiter_references(registered, {"id": event_id, "name": CRON_EVENT, "data": data, "key": None}),
+            limiters=limiter_references(registered, seen),
             priority_ms=registered.priority_ms,
             event_id=event_id,
             event_key=event_key,
             data=encode(data, "data"),
             at_ms=tick,
+            policies=policies_of(registered, seen),
         )
 
     async def _fire_schedule(self, due: CronDue, now_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""Filters in CEL, the Common Expression Language. Importing this module needs the extra `cel`."""
+"""Filters and keys in CEL, the Common Expression Language. Importing this module needs the extra `cel`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import cel
 
 from .errors import InvalidExpression
 from .filters import FilterError
+from .values import MISSING
 
 # The macros that bind a name of their own: all(x, ...), exists(x, ...) and so on.
 _MACRO = re.compile(
@@ -47,29 +48,53 @@ class CelFilter:
         return verdict
 
 
+@dataclass(frozen=True, slots=True)
+class CelKey:
+    """A compiled CEL expression whose value is a key."""
+
+    text: str
+    program: cel.Program
+
+    def get(self, event: Mapping[str, Any]) -> Any:
+        """The value, or `MISSING` where the event has no such path or the expression can't be evaluated."""
+        try:
+            return self.program.execute({"event": dict(event)})
+        except Exception:
+            return MISSING
+
+
 def compile_cel(text: str) -> CelFilter:
-    """Compile an expression.
+    """Compile a filter.
 
     Raises:
         InvalidExpression: it can't be read, or looks at something else than `event`.
     """
+    return CelFilter(text.strip(), _compile(text, "filter"))
+
+
+def compile_cel_key(text: str) -> CelKey:
+    """Compile a key. Raises like `compile_cel`."""
+    return CelKey(text.strip(), _compile(text, "key"))
+
+
+def _compile(text: str, kind: str) -> cel.Program:
     try:
         program = cel.compile(text)
     except Exception as error:
         raise InvalidExpression(
-            f"The filter {text!r} can't be read: {_first_error(error)}.", remedy=_LANGUAGE
+            f"The {kind} {text!r} can't be read: {_first_error(error)}.", remedy=_LANGUAGE
         ) from error
     bound = {name for match in _MACRO.finditer(text) for name in match.groups() if name}
     if unknown := sorted(set(program.variables()) - {"event"} - bound):
         raise InvalidExpression(
-            f"The filter {text!r} looks at {', '.join(unknown)}, which it does not have.",
+            f"The {kind} {text!r} looks at {', '.join(unknown)}, which it does not have.",
             remedy="It has `event` alone: event.name, event.id, event.key and event.data.",
         )
     if unknown := sorted({name for name in program.functions() if name.isidentifier()} - _FUNCTIONS):
         raise InvalidExpression(
-            f"The filter {text!r} calls {', '.join(unknown)}, which CEL does not have.", remedy=_LANGUAGE
+            f"The {kind} {text!r} calls {', '.join(unknown)}, which CEL does not have.", remedy=_LANGUAGE
         )
-    return CelFilter(text.strip(), program)
+    return program
 
 
 def _first_error(error: Exception) -> str:

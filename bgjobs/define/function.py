@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypedDict,
 
 from ..broker.ids import function_key
 from ..broker.validation import INVOKE
+from .arrivals import Idempotency, IdempotencyOption, RateLimit, rate_limit_of
 from .durations import Duration, seconds
 from .errors import DefinitionError
 from .matching import trigger_matches
@@ -25,7 +26,7 @@ from .policies import (
     concurrency_limits,
     isolation_of,
 )
-from .registry import ConcurrencyData, CronData, Definition, TriggerData
+from .registry import ConcurrencyData, CronData, Definition, IdempotencyData, RateLimitData, TriggerData
 from .trigger import Cron, CronOption, Trigger, TriggerOption, crons_of, triggers_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class FunctionOptions(TypedDict, total=False):
     backoff: Backoff | Duration | None
     timeout: Duration | None
     concurrency: ConcurrencyOption
+    idempotency: IdempotencyOption
+    rate_limit: RateLimit | None
     queue: str | None
     priority: float
     on_failure: Callable[..., Any] | None
@@ -68,6 +71,8 @@ class FunctionDefinition:
     backoff: Backoff
     timeout: float | None  # seconds, of one attempt
     concurrency: tuple[Concurrency, ...]
+    idempotency: Idempotency | None
+    rate_limit: RateLimit | None
     queue: str
     priority: float  # seconds
     isolation: ProcessIsolation | None
@@ -110,6 +115,14 @@ class FunctionDefinition:
             ),
             concurrency=tuple(
                 ConcurrencyData(limit=each.limit, key=each.key, name=each.name) for each in self.concurrency
+            ),
+            idempotency=None
+            if self.idempotency is None
+            else IdempotencyData(key=self.idempotency.key, period=seconds(self.idempotency.period)),
+            rate_limit=None
+            if self.rate_limit is None
+            else RateLimitData(
+                limit=self.rate_limit.limit, period=seconds(self.rate_limit.period), key=self.rate_limit.key
             ),
         )
 
@@ -186,6 +199,8 @@ def define(
         backoff=defaults.backoff if backoff is None else Backoff.of(backoff),
         timeout=None if timeout is None else _positive(timeout),
         concurrency=concurrency_limits(options.get("concurrency", ())),
+        idempotency=Idempotency.of(options.get("idempotency")),
+        rate_limit=rate_limit_of(options.get("rate_limit")),
         queue=defaults.queue if queue is None else check_name(queue, "The queue"),
         priority=check_priority(options.get("priority", 0)),
         isolation=isolation_of(options.get("isolation")),

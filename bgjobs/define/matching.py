@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from .arriving import Policies, arrival_keys, policies_of
 from .errors import DefinitionError
 from .filters import Filter, FilterError, compile_filter
+from .keys import compile_key
 from .limiter import limiter_references
 from .names import RESERVED_PREFIX
 from .paths import compile_path
@@ -26,6 +28,7 @@ class Matched:
 
     definition: Definition
     limiters: str  # references joined by blanks, see `limiter`
+    policies: Policies = ()  # what decides before there is a run, see `arriving`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,7 @@ class Candidate:
     definition: Definition
     filters: tuple[Filter, ...]  # any of them is enough; none: no filter to pass
     limiters: str | None  # None: they depend on the event
+    policies: Policies | None  # None: they depend on the event
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,12 @@ class Candidates:
         found = list(self.settled)
         for candidate in self.open:
             if not candidate.filters or _passes(candidate, event, on_error):
-                limiters = candidate.limiters
+                definition, limiters, policies = candidate.definition, candidate.limiters, candidate.policies
                 if limiters is None:
-                    limiters = limiter_references(candidate.definition, event)
-                found.append(Matched(candidate.definition, limiters))
+                    limiters = limiter_references(definition, event)
+                if policies is None:
+                    policies = policies_of(definition, event)
+                found.append(Matched(definition, limiters, policies))
         return tuple(found)
 
 
@@ -125,11 +131,11 @@ class Matcher:
         candidates = [_candidate(definition, name) for definition in {each.id: each for each in named}.values()]
         return Candidates(
             settled=tuple(
-                Matched(each.definition, each.limiters)
+                Matched(each.definition, each.limiters, each.policies)
                 for each in candidates
-                if not each.filters and each.limiters is not None
+                if not each.filters and each.limiters is not None and each.policies is not None
             ),
-            open=tuple(each for each in candidates if each.filters or each.limiters is None),
+            open=tuple(each for each in candidates if each.filters or each.limiters is None or each.policies is None),
         )
 
 
@@ -147,6 +153,7 @@ def _candidate(definition: Definition, name: str) -> Candidate:
         definition,
         () if None in filters else tuple(compile_filter(text) for text in filters if text is not None),
         None if keyed else limiter_references(definition, {}),
+        None if any(arrival_keys(definition)) else policies_of(definition, {}),
     )
 
 
@@ -163,7 +170,8 @@ def _passes(candidate: Candidate, event: Mapping[str, Any], on_error: FilterErro
 def _problems(definition: Definition) -> Iterable[Unevaluable]:
     filters = [(trigger.filter, compile_filter) for trigger in definition.triggers if trigger.filter is not None]
     keys = [(limit.key, compile_path) for limit in definition.concurrency if limit.key is not None]
-    for expression, compiled in [*filters, *keys]:
+    arrivals = [(key, compile_key) for key in arrival_keys(definition)]
+    for expression, compiled in [*filters, *keys, *arrivals]:
         try:
             compiled(expression)
         except DefinitionError as error:

@@ -46,6 +46,11 @@ class Path:
         return value
 
 
+def is_path(text: str) -> bool:
+    """Whether a text has the form of a path, wherever it leads."""
+    return _PATH.fullmatch(text.strip()) is not None
+
+
 @lru_cache(maxsize=10_000)
 def compile_path(text: str) -> Path:
     """Compile a path. `data.x` is short for `event.data.x`.

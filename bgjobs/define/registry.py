@@ -42,6 +42,23 @@ class ConcurrencyData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyData:
+    """What makes two events the same."""
+
+    key: str
+    period: float  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitData:
+    """How many events start a run in a time."""
+
+    limit: int
+    period: float  # seconds
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """A function as the registry holds it."""
 
@@ -58,6 +75,8 @@ class Definition:
     triggers: tuple[TriggerData, ...] = ()
     cron: tuple[CronData, ...] = ()
     concurrency: tuple[ConcurrencyData, ...] = ()
+    idempotency: IdempotencyData | None = None
+    rate_limit: RateLimitData | None = None
 
     @property
     def key(self) -> str:
@@ -74,11 +93,18 @@ class Definition:
         """By how much its runs go ahead of their arrival."""
         return round(self.priority * 1000)
 
+    @property
+    def decides_on_arrival(self) -> bool:
+        """Whether an event is more to it than the start of one run."""
+        return any(getattr(self, name) is not None for name in _SINGLE)
+
     def to_data(self) -> dict[str, Any]:
         """A form that JSON carries; what is empty is left out."""
         data = _without_empty(asdict(self))
         for name in _NESTED.keys() & data.keys():
             data[name] = [_without_empty(item) for item in data[name]]
+        for name in _SINGLE.keys() & data.keys():
+            data[name] = _without_empty(data[name])
         return data
 
     @classmethod
@@ -88,10 +114,15 @@ class Definition:
         for name, kind in _NESTED.items():
             if name in known:
                 known[name] = tuple(kind(**_known(kind, item)) for item in known[name])
+        for name, kind in _SINGLE.items():
+            if known.get(name) is not None:
+                known[name] = kind(**_known(kind, known[name]))
         return cls(**known)
 
 
 _NESTED: Mapping[str, type] = {"triggers": TriggerData, "cron": CronData, "concurrency": ConcurrencyData}
+
+_SINGLE: Mapping[str, type] = {"idempotency": IdempotencyData, "rate_limit": RateLimitData}
 
 
 def _known(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:

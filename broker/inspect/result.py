@@ -13,7 +13,8 @@ from ..ids import is_run_id
 from ..keys import Keys
 from ..model import RunState
 from ..patience import Patience
-from ..run_info import PENDING, RunInfo
+from ..run_info import DROPPED, PENDING, RunInfo
+from .dropped import dropped_error, read_dropped
 from .not_yet import may_come
 from .runs import read_run
 
@@ -24,7 +25,7 @@ NewPatience = Callable[[], Patience]
 
 
 def find_run(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo]:
-    """One run; `pending` if its event is accepted and not yet ingested.
+    """One run; `pending` if its event is accepted and not yet ingested, `dropped` if a policy dropped it.
 
     Raises:
         RunNotFound: it is not stored, and no event that waits can make it.
@@ -33,10 +34,17 @@ def find_run(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo]:
         raise RunNotFound(f"{str(run)[:40]!r} is no run id.")
     found = yield from read_run(keys, patience, run)
     if found is None:
+        dropped = yield from read_dropped(keys, patience, run)
+        if dropped is not None:
+            return dropped.told()
         coming = yield from may_come(keys, patience, run)
         # It may have been ingested between the two looks.
         found = yield from read_run(keys, patience, run)
         if found is None:
+            # ... or dropped.
+            dropped = yield from read_dropped(keys, patience, run)
+            if dropped is not None:
+                return dropped.told()
             if not coming:
                 raise RunNotFound(f"There is no run {run!r}.")
             return RunInfo(id=run, function="", app="", state=PENDING, event_id="", event_name="")
@@ -62,7 +70,7 @@ def wait_for_result(
         accepted: whether its event is known to have been accepted, so that the run will come.
 
     Raises:
-        RunFailed, RunCancelled: it ended otherwise.
+        RunFailed, RunCancelled, RunDropped: it ended otherwise.
         ResultTimeout: it has not ended.
         RunNotFound: there is no such run, and no event that waits can make it.
     """
@@ -74,14 +82,24 @@ def wait_for_result(
         if state in _TERMINAL:
             return _outcome((yield from find_run(keys, patience(), run)))
         now = monotonic()
-        if state is None and not accepted and now >= look_again:
-            yield from find_run(keys, patience(), run)
+        if state is None and now >= look_again:
+            yield from _look(keys, patience(), run, accepted)
             look_again = now + _LOOK_AGAIN_SECONDS
         if deadline is not None and now >= deadline:
             said = PENDING if state is None else RunState.from_letter(state).value
             raise ResultTimeout(f"The run {run} is {said} after {timeout:g} s.", run_id=run)
         yield Pause(pause if deadline is None else min(pause, max(0.001, deadline - now)))
         pause = min(pause * 1.5, RESULT_POLL_LIMIT_SECONDS)
+
+
+def _look(keys: Keys, patience: Patience, run: str, accepted: bool) -> Talk[None]:
+    """Why there is nothing of it yet. Raises RunDropped, or RunNotFound if it is not known to be accepted."""
+    dropped = yield from read_dropped(keys, patience, run)
+    info = None if dropped is None else dropped.told()
+    if info is None and not accepted:
+        info = yield from find_run(keys, patience, run)
+    if info is not None and info.state == DROPPED:
+        raise dropped_error(info)
 
 
 def _outcome(run: RunInfo) -> Any:

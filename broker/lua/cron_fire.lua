@@ -1,9 +1,9 @@
 -- purpose: fire one tick of a cron entry or schedule: one compare-and-set wins (R57)
 -- keys: <T>nil
 -- arguments: offset ms, msgpack {entry, tick (ms), next (ms; 0: no more), runs, events, inline_max}
---   runs: list of {rid, f, q, l, pri, n, i, key, data, t}; events: lists of stream fields (of schedules)
+--   runs: list of {rid, f, q, l, pri, n, i, key, data, t, policies}; events: lists of stream fields (of schedules)
 -- replies: "OK", "late" (another worker fired it), or "removed" (nothing registers it any more)
--- uses: grow batch bells create registry
+-- uses: grow batch bells policies registry
 local call = cmsgpack.unpack(ARGV[2])
 local score = redis.call('ZSCORE', T .. 'cr', call.entry)
 if not score or tonumber(score) ~= call.tick then return 'late' end
@@ -20,7 +20,7 @@ end
 for _, spec in ipairs(call.runs) do
   spec.sc, spec.t = real(spec.t - spec.pri), int(spec.t)
   spec.kd = 'cron'
-  Create.run(spec, call.inline_max)
+  Policies.create(spec, call.inline_max, spec.policies)
 end
 for _, fields in ipairs(call.events) do redis.call('XADD', T .. 'ev', '*', unpack(fields)) end
 Batch.flush()

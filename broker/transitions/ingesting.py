@@ -35,6 +35,7 @@ def ingest(
     packed = []
     for event in events:
         matches: list[Any] = []
+        policies: dict[int, Any] = {}
         portion, until = event.portion()
         for match in portion:
             kind = "invoke" if event.name == "bgjobs/invoke" else ""
@@ -48,6 +49,8 @@ def ingest(
                     [match.function, queue, match.priority_ms, 1 if own else 0, kind, 1 if queue in queues else 0]
                 )
             matches += (index, match.run, match.limiters)
+            if match.policies:
+                policies[len(matches) // 3] = match.policies
         row = [
             event.stream_id,
             names[event.name],
@@ -58,8 +61,8 @@ def ingest(
             event.data,
             matches,
         ]
-        if event.buckets or event.due_ms or event.bad or event.partition or event.reached or until:
-            row.append(_seldom(event, until))
+        if event.buckets or event.due_ms or event.bad or event.partition or event.reached or until or policies:
+            row.append(_seldom(event, until, policies))
         packed.append(row)
     argument = pack(
         {
@@ -77,7 +80,7 @@ def ingest(
     return Call("ingest", argument, _read)
 
 
-def _seldom(event: IngestEvent, until: str) -> dict[str, Any]:
+def _seldom(event: IngestEvent, until: str, policies: Mapping[int, Any]) -> dict[str, Any]:
     """What few events have: left out of the others, for unpacking costs the server a microsecond per five values."""
     return {
         "buckets": event.buckets,
@@ -89,11 +92,12 @@ def _seldom(event: IngestEvent, until: str) -> dict[str, Any]:
         "partition": event.partition,
         "reached": event.reached,
         "till": until,
+        "policies": policies,
     }
 
 
 def _read(reply: list[Any]) -> IngestReply:
-    stale, granted, candidates, facts, unfinished = reply
+    stale, granted, candidates, facts, unfinished, *dropped = reply
     return IngestReply(
         leased=tuple((int(e), int(m), g) for e, m, g in zip(granted[::3], granted[1::3], granted[2::3], strict=True)),
         stale=tuple(int(index) for index in stale),
@@ -106,8 +110,14 @@ def _read(reply: list[Any]) -> IngestReply:
             (int(index), text(reached)) for index, reached in zip(unfinished[::2], unfinished[1::2], strict=True)
         ),
         created=int(facts[2]),
+        dropped=dropped_runs(dropped[0]) if dropped else (),
         refused=facts[3] != b"0",
         gone=facts[3] == b"gone",
         more=facts[4] == b"1",
         now_ms=int(facts[0]),
     )
+
+
+def dropped_runs(flat: list[Any]) -> tuple[tuple[str, str, int], ...]:
+    """What policies dropped: flat function key, reason, count."""
+    return tuple((text(f), text(why), int(n)) for f, why, n in zip(flat[::3], flat[1::3], flat[2::3], strict=True))

@@ -68,6 +68,7 @@ def cron_run(
     event_key: str,
     data: bytes,
     at_ms: int,
+    policies: Sequence[Sequence[Any]] = (),
 ) -> dict[str, Any]:
     """The run of one tick, for `cron_fire`."""
     return {
@@ -81,4 +82,5 @@ def cron_run(
         "key": event_key,
         "data": data,
         "t": at_ms,
+        "policies": policies,
     }

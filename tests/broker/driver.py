@@ -40,6 +40,7 @@ class Function:
     id: str
     names: Sequence[str] = ("go",)
     limiters: str | Callable[[Any], str] = ""
+    policies: Callable[[Any], Sequence[Sequence[Any]]] = lambda data: ()  # entries as of `define/arriving.py`
     limits: Mapping[str, int] = field(default_factory=dict)
     queue: str = "default"
     priority_ms: int = 0
@@ -164,6 +165,7 @@ class Driver:
             queue=f"{self.app}:{function.queue}",
             priority_ms=function.priority_ms,
             limiters=function.limiters if isinstance(function.limiters, str) else function.limiters(data),
+            policies=function.policies(data),
         )
 
     async def ingest_once(

@@ -16,7 +16,7 @@ from bgjobs.broker.model import TRANSITIONS
 from bgjobs.cli.group import main
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").glob("*.md")]
 NOT_BUILT = re.compile(r"^\* \*R(\d+) ", re.MULTILINE)
 KEPT = re.compile(r"^\* \*\*R(\d+)\*\* ", re.MULTILINE)
 

@@ -26,6 +26,8 @@ app = App("shop", retries=2, backoff=bgjobs.Backoff("5s", longest="1h"))
     cron=["0 8 * * *", bgjobs.Cron("@daily", tz="Europe/Berlin", missed="all")],
     concurrency=[bgjobs.Concurrency(5, key="event.data.customer_id"), bgjobs.Concurrency(50, name="database")],
     timeout="5 minutes",
+    idempotency="event.data.order_id",
+    rate_limit=bgjobs.RateLimit(100, "1 minute", key="event.data.customer_id"),
 )
 async def process_order(ctx: Context[OrderCreated]) -> dict[str, int]:
     assert_type(ctx.event.data, OrderCreated)

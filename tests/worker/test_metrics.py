@@ -26,7 +26,7 @@ NAMES = {
         *("redis_errors_total", "run_queue_seconds", "run_duration_seconds", "step_duration_seconds"),
         *("timer_lateness_seconds", "commit_seconds", "commit_operations", "ready_runs", "ready_oldest_age_seconds"),
         *("parked_runs", "waiting_runs", "dead_letters", "stream_lag", "stream_pending", "workers", "runs_running"),
-        "unaccounted_runs",
+        *("unaccounted_runs", "events_dropped_total"),
     )
 }
 
@@ -41,6 +41,7 @@ def busy() -> WorkerMetrics:
     function.step_attempt("ok", 0.05)
     events_sent.add(3)
     metrics.ingested("shop", 5, 2)
+    metrics.dropped("shop/process-order", "rate_limit", 3)
     metrics.committed(0.003, 17)
     metrics.fenced()
     metrics.reaped(4)

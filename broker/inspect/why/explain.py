@@ -11,7 +11,8 @@ from ...explanation import Explanation, Hold, HoldReason
 from ...keys import Keys
 from ...model import RunState
 from ...patience import Patience
-from ...run_info import PENDING, moment
+from ...run_info import DROPPED, PENDING, RunInfo, moment
+from ..dropped import why_dropped
 from ..not_yet import coming
 from ..result import find_run
 from .facts import Asking, Facts, read_facts, read_now
@@ -37,7 +38,9 @@ def explain(keys: Keys, patience: Patience, run: str, *, offset_ms: int = 0) -> 
     asking = Asking(keys=keys, patience=patience, now_ms=(yield from read_now(patience, offset_ms)))
     facts = yield from read_facts(asking, run)
     if facts is None:
-        yield from find_run(keys, patience, run)  # raises RunNotFound
+        info = yield from find_run(keys, patience, run)  # raises RunNotFound
+        if info.state == DROPPED:
+            return _dropped(info)
         found = yield from coming(keys, patience, run)
         if found is not None:
             holds, expected = yield from explain_not_ingested(asking, found)
@@ -91,6 +94,17 @@ def _since(asking: Asking, facts: Facts, state: RunState) -> Talk[datetime | Non
         return moment(facts["t"].encode())
     place = f"in:{facts['w']}" if state is RunState.RUNNING else f"wt:{facts['f']}"
     return moment((yield from reliably(asking.patience, ("ZSCORE", asking.keys(place), facts.run_id)))[0])
+
+
+def _dropped(run: RunInfo) -> Explanation:
+    text = why_dropped(run)
+    return Explanation(
+        run_id=run.id,
+        function=run.function,
+        state=DROPPED,
+        summary=text,
+        holds=(Hold(reason=HoldReason.DROPPED, text=text, name=run.dropped_by or ""),),
+    )
 
 
 def _sentence(holds: Sequence[Hold]) -> str:

@@ -1,5 +1,5 @@
 -- purpose: what ingest does with one event and with its batch
--- uses: clock create claims aside awaited portions
+-- uses: clock create claims aside awaited portions policies
 local Ingested = {}
 
 local RUNS = 200 -- what one call creates at most; events beyond that come again (R7)
@@ -34,11 +34,12 @@ local function create(event, name, index, context)
   local extra = more.partition ~= '' and { 'pk', more.partition } or nil
   for i = 1, #matches, 3 do
     local definition = call.functions[matches[i]]
-    local grant = may_lease(lease, definition) and { w = lease.w, g = NOW_US_TEXT } or nil
-    local made = Create.run({ rid = matches[i + 1], f = definition[1], q = definition[2], l = matches[i + 2], n = name, i = event[3],
+    local policies = more.policies[(i + 2) / 3]
+    local grant = not policies and may_lease(lease, definition) and { w = lease.w, g = NOW_US_TEXT } or nil
+    local made = (policies and Policies.create or Create.run)({ rid = matches[i + 1], f = definition[1], q = definition[2], l = matches[i + 2], n = name, i = event[3],
       key = event[4], data = event[7], t = string.match(score, '^%d+'), kd = definition[5], extra = extra,
-      sc = definition[3] == 0 and score or real(tonumber(score) - definition[3]) }, size, grant)
-    if made ~= 'dup' then context.created = context.created + 1 end
+      sc = definition[3] == 0 and score or real(tonumber(score) - definition[3]) }, size, policies or grant)
+    if made ~= 'dup' and made ~= 'dropped' then context.created = context.created + 1 end
     if made == 'queued' then
       lease.left = true
     elseif made == 'running' then

@@ -1,5 +1,5 @@
 -- purpose: a step that runs another function: the child run and the parent's pending step are made together (R32)
--- uses: clock record payload pending finish create
+-- uses: clock record payload pending finish policies
 local Invoke = {}
 
 local DEEPEST = 100 -- MAX_INVOKE_DEPTH
@@ -20,7 +20,14 @@ local function outcome(child)
   return nil
 end
 
--- spec: child run id, function key, queue, limiters, priority ms, event id, data, leave
+-- A child that a policy drops ends the parent's step at once (R32).
+local function refused(r, step, f, reason, instead)
+  Pending.drop(r.rid, step)
+  local message = f .. ' did not run: ' .. reason .. (instead and ' (see run ' .. instead .. ')' or '')
+  return settled(r, step, '\146\1' .. Finish.error('RunDropped', message))
+end
+
+-- spec: child run id, function key, queue, limiters, priority ms, event id, data, leave, policies
 function Invoke.start(r, step, due, spec, inline_max)
   local child, data = spec[1], spec[7]
   local stored = outcome(child)
@@ -28,9 +35,10 @@ function Invoke.start(r, step, due, spec, inline_max)
   local depth = (tonumber(r.dp or '0') or 0) + 1
   if depth > DEEPEST then return settled(r, step, '\146\1' .. Finish.error('InvokedTooDeep', TOO_DEEP)) end
   Pending.add(r, step, 'i', due, { child, spec[8] })
-  Create.run({
+  local made, reason, instead = Policies.create({
     rid = child, f = spec[2], q = spec[3], l = spec[4], n = 'bgjobs/invoke', i = spec[6],
     key = string.sub(redis.sha1hex('bgjobs/invoke\0' .. spec[6]), 1, 24), data = data, t = NOW_TEXT, sc = int(NOW - spec[5]),
     kd = 'invoke', extra = { 'pa', r.rid, 'ps', step, 'dp', int(depth) },
-  }, inline_max)
+  }, inline_max, spec[9])
+  if made == 'dropped' then return refused(r, step, spec[2], reason, instead) end
 end

@@ -1,0 +1,47 @@
+"""What a function's policies say about one event, as the scripts are told it: entries in their fixed order (R6).
+
+`broker/lua/lib/policies.lua` reads them; the two files change together. Times are milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from .keys import compile_key, key_part
+from .registry import Definition
+
+#: Kind, reference (function and value of the key), numbers.
+Policies: TypeAlias = tuple[tuple[Any, ...], ...]
+
+
+def arrival_keys(definition: Definition) -> Iterator[str]:
+    """The key expressions that its events are looked at with when they arrive."""
+    for policy in (definition.idempotency, definition.rate_limit):
+        if policy is not None and policy.key is not None:
+            yield policy.key
+
+
+def policies_of(definition: Definition, event: Mapping[str, Any]) -> Policies:
+    """The entries for an event (a mapping with `id`, `name`, `data`, `key`).
+
+    Raises:
+        InvalidExpression, MissingExtra: a key of the definition can't be evaluated here.
+    """
+    found: list[tuple[Any, ...]] = []
+    if (idempotency := definition.idempotency) is not None:
+        part = key_part(compile_key(idempotency.key), event)
+        if part != "missing":  # nothing to tell a duplicate by
+            found.append(("i", f"{definition.key}:{part}", _ms(idempotency.period)))
+    if (rate := definition.rate_limit) is not None:
+        found.append(("r", _reference(definition, rate.key, event), rate.limit, _ms(rate.period)))
+    return tuple(found)
+
+
+def _reference(definition: Definition, key: str | None, event: Mapping[str, Any]) -> str:
+    part = "" if key is None else key_part(compile_key(key), event)
+    return f"{definition.key}:{part}"
+
+
+def _ms(length: float) -> int:
+    return max(1, round(length * 1000))

@@ -1,0 +1,63 @@
+"""What became of events that policies gave no run of their own: known for an hour, of 10,000 in each minute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgpack
+
+from ..conversation import Talk, reliably
+from ..errors import RunDropped
+from ..keys import Keys
+from ..patience import Patience
+from ..run_info import DROPPED, RunInfo
+
+_WORDS = {
+    "rate_limit": "the rate limit of {function} had no room for its event",
+    "idempotency": "its event is a duplicate by the idempotency key of {function}",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """An event that made no run."""
+
+    run: str  # id that its run would have
+    reason: str  # the policy
+    function: str  # key
+    event_name: str
+    event_id: str
+    instead: str  # the run that stands for it; "" if there is none
+
+    def told(self) -> RunInfo:
+        """As clients are told of it."""
+        return RunInfo(
+            id=self.run,
+            function=self.function,
+            app=self.function.partition("/")[0],
+            state=DROPPED,
+            event_id=self.event_id,
+            event_name=self.event_name,
+            dropped_by=self.reason,
+            instead=self.instead or None,
+        )
+
+
+def read_dropped(keys: Keys, patience: Patience, run: str) -> Talk[Dropped | None]:
+    """Why there is no such run, if that is known."""
+    packed = (yield from reliably(patience, ("GET", keys(f"dr:{run}"))))[0]
+    if packed is None:
+        return None
+    reason, function, name, event, instead = msgpack.unpackb(packed, raw=False, unicode_errors="replace")
+    return Dropped(run=run, reason=reason, function=function, event_name=name, event_id=event, instead=instead)
+
+
+def why_dropped(run: RunInfo) -> str:
+    """One sentence about a run that there never was."""
+    words = _WORDS.get(run.dropped_by or "", "a policy of {function} dropped its event").format(function=run.function)
+    return f"{words}; see run {run.instead}" if run.instead else words
+
+
+def dropped_error(run: RunInfo) -> RunDropped:
+    """What waiting for its result ends in."""
+    return RunDropped(f"There is no run {run.id}: {why_dropped(run)}.", run_id=run.id)

@@ -1,0 +1,45 @@
+-- purpose: what decides about an event before it is a run: all policies are evaluated first, in their fixed order, and
+--   written only if the event is accepted: what is dropped consumes no token, key or slot (R6)
+-- entries come from bgjobs/define/arriving.py: {kind, reference, numbers}, times in ms
+-- uses: clock create dropped
+local Policies = {}
+local evaluate, accept = {}, {} -- by kind; evaluate answers the reason to drop the event, and the run that stands for it
+
+-- i: idempotency {period}; T:id:<ref> = "<run> <until ms>". Not given back when the run fails or is cancelled (R41).
+function evaluate.i(p)
+  local first = redis.call('GET', T .. 'id:' .. p[2])
+  if not first then return nil end
+  local rid, till = string.match(first, '^(%S+) (%d+)$')
+  if tonumber(till) > NOW then return 'idempotency', rid end
+end
+
+function accept.i(p, rid) redis.call('SET', T .. 'id:' .. p[2], rid .. ' ' .. int(NOW + p[3]), 'PX', int(p[3])) end
+
+-- r: rate limit {limit, period}; T:rl:<ref> has the times of the last `limit` events that were accepted. A time ahead of a
+-- server clock that was set back counts no more.
+function evaluate.r(p)
+  local oldest = tonumber(redis.call('LINDEX', T .. 'rl:' .. p[2], int(-p[3])) or '0')
+  if oldest > NOW - p[4] and oldest <= NOW then return 'rate_limit' end
+end
+
+function accept.r(p)
+  local key = T .. 'rl:' .. p[2]
+  redis.call('RPUSH', key, NOW_TEXT)
+  redis.call('LTRIM', key, int(-p[3]), -1)
+  redis.call('PEXPIRE', key, int(p[4]))
+end
+
+-- As Create.run, for an event with policies; besides its answers 'dropped', the reason, and the run that stands for it.
+function Policies.create(spec, inline_max, policies)
+  if redis.call('EXISTS', T .. 'r:' .. spec.rid) == 1 then return 'dup' end
+  for _, p in ipairs(policies) do
+    local reason, instead = evaluate[p[1]](p)
+    if reason then
+      Dropped.note(spec, reason, instead)
+      return 'dropped', reason, instead
+    end
+  end
+  local made = Create.run(spec, inline_max)
+  for _, p in ipairs(policies) do accept[p[1]](p, spec.rid) end
+  return made
+end
