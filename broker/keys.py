@@ -77,6 +77,7 @@ RECORD: Final = {
     "b": "first lease, ms",
     "z": "finished, ms",
     "sc": "score: time of first eligibility less priority, kept through parking and reaping (R15)",
+    "el": "first eligible, ms, if that is not when it was created: replayed",
     "g": "fence number",
     "w": "incarnation of the last lease",
     "l": "limiters, joined by a space",

@@ -230,8 +230,8 @@ class Requests:
 
     def steps(self, run: str) -> Talk[list[StepInfo]]:
         """The steps of a run."""
-        yield from self.run(run)  # raises RunNotFound
-        return (yield from read_steps(self.keys, self.patience(), run))
+        info = yield from self.run(run)  # raises RunNotFound
+        return (yield from read_steps(self.keys, self.patience(), run, ended=info.done))
 
     def why(self, run: str) -> Talk[Explanation]:
         """Why a run is where it is."""

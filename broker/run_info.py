@@ -88,7 +88,7 @@ class StepInfo:
 
     key: str
     kind: str  # run, sleep, event, signal, invoke, retry
-    state: str  # completed, failed, waiting, retrying
+    state: str  # completed, failed, waiting, retrying; unfinished: its run ended before it did
     attempt: int = 1
     due: datetime | None = None  # of a step that waits
     result: Any = None

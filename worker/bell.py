@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from ..broker.connection import AsyncRedis
 from ..broker.keys import Keys
 from ..broker.stream import wait_for_bell
 from .capacity import Capacity
 from .committer import Committer
 from .lease_state import LeaseState
+
+LOOK_SECONDS = 5.0  # how long to wait for the call that the own bell asks for
 
 
 class BellWatch:
@@ -33,6 +38,9 @@ class BellWatch:
             return None
         if rung == self._own:
             self._committer.poke()
+            # What it finds may be one more queue to listen to. If Redis is away it takes longer than we wait.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._committer.looked.wait(), LOOK_SECONDS)
         else:
             self._committer.ask()
         return None

@@ -78,6 +78,7 @@ class Committer:
         self._sweep_due_at = 0.0  # when the next cron tick or timer is due, as the last sweep saw it
         self._due_at = 0.0
         self._overdue = False  # a call is to be made now, and to look at everything
+        self.looked = asyncio.Event()  # the call that `poke` asked for has been made
         self.troubled = False  # the last call failed: its operations wait for the next
         self.last_progress = time.monotonic()
 
@@ -118,6 +119,7 @@ class Committer:
     def poke(self) -> None:
         """Make a call soon that looks at everything."""
         self._overdue = self._wanted = True
+        self.looked.clear()
         self._wake.set()
 
     async def run(self) -> None:
@@ -215,6 +217,8 @@ class Committer:
             if len(extra) + len(self._queues) != len(self._all_queues):
                 self._wanted = True
             self._all_queues = (*self._queues, *extra)
+            if not self._overdue:
+                self.looked.set()
         self._hand_out(reply, sweep)
 
     async def _call(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..codec import decode
@@ -16,7 +17,12 @@ from ..run_info import ErrorInfo, Progress, RunInfo, StepInfo, moment
 _RECORD = ("s", "f", "n", "i", "q", "t", "b", "z", "a", "k", "w", "x", "ro", "rc", "pa", "kd", "dl", "o")
 _OUTCOME = ("@r", "@e", "@p", "x:@run")
 _PAGE = 200  # runs per exchange: their results travel along
-_KINDS = {PendKind.SLEEP: "sleep", PendKind.EVENT: "event", PendKind.SIGNAL: "signal", PendKind.INVOKE: "invoke"}
+_KINDS: Mapping[str, str] = {
+    PendKind.SLEEP: "sleep",
+    PendKind.EVENT: "event",
+    PendKind.SIGNAL: "signal",
+    PendKind.INVOKE: "invoke",
+}
 
 
 def read_run(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo | None]:
@@ -75,8 +81,15 @@ def parse_run(run: str, record: Sequence[bytes | None], outcome: Sequence[bytes 
     )
 
 
-def read_steps(keys: Keys, patience: Patience, run: str) -> Talk[list[StepInfo]]:
-    """The steps of a run that are known by now, in the order in which they were first recorded."""
+def read_steps(keys: Keys, patience: Patience, run: str, *, ended: bool) -> Talk[list[StepInfo]]:
+    """The steps of a run that are known by now, in the order in which they were first recorded.
+
+    Args:
+        keys: the namespace's keys.
+        patience: how long to wait for the server.
+        run: its id.
+        ended: whether the run has ended: then nothing of it waits or is tried again.
+    """
     flat = (yield from reliably(patience, ("HGETALL", keys.steps(run))))[0]
     checkpoints: dict[str, bytes] = {}
     waiting: dict[str, bytes] = {}
@@ -96,7 +109,15 @@ def read_steps(keys: Keys, patience: Patience, run: str) -> Talk[list[StepInfo]]
             failures[key] = int(value)
         elif kind == "x":
             errors[key] = value
-    return [_step(key, checkpoints.get(key), waiting.get(key), failures.get(key, 0), errors.get(key)) for key in order]
+    steps = [_step(key, checkpoints.get(key), waiting.get(key), failures.get(key, 0), errors.get(key)) for key in order]
+    if not ended:
+        return steps
+    return [
+        replace(step, state="unfinished", attempt=max(1, failures.get(step.key, 0)), due=None)
+        if step.state in ("waiting", "retrying")
+        else step
+        for step in steps
+    ]
 
 
 def _step(key: str, checkpoint: bytes | None, waiting: bytes | None, failures: int, error: bytes | None) -> StepInfo:
@@ -117,7 +138,7 @@ def _step(key: str, checkpoint: bytes | None, waiting: bytes | None, failures: i
         retrying = kind == PendKind.RETRY.value
         return StepInfo(
             key=key,
-            kind="step" if retrying else _KINDS.get(PendKind(kind), kind),
+            kind="step" if retrying else _KINDS.get(kind, "step"),
             state="retrying" if retrying else "waiting",
             attempt=failures + 1,
             due=moment(due),
@@ -127,9 +148,11 @@ def _step(key: str, checkpoint: bytes | None, waiting: bytes | None, failures: i
 
 
 def _pending(packed: bytes) -> tuple[str, float]:
-    entry = _value(packed)
-    kind = entry[0]
-    return kind.decode() if isinstance(kind, bytes) else str(kind), float(entry[1])
+    try:
+        kind, due = _value(packed)[:2]
+        return kind.decode() if isinstance(kind, bytes) else str(kind), float(due)
+    except (ValueError, TypeError):
+        return "", 0.0  # unreadable: the run fails when its timer fires
 
 
 def _progress(packed: bytes) -> Progress | None:

@@ -9,6 +9,12 @@ local call = cmsgpack.unpack(ARGV[2])
 local r = Record.read(call.run)
 if not r then return { 'missing', '' } end
 
+-- The priority is what its score was ahead of the time at which it became eligible; at most 10 minutes (R15).
+local function score()
+  local ahead = tonumber(r.el or r.t) - tonumber(r.sc)
+  return real(NOW - math.max(-600000, math.min(600000, math.ceil(ahead))))
+end
+
 local function in_place()
   if r.s ~= 'f' then return { 'not failed', '' } end
   Cleanup.run(call.run, call.inline_max) -- what it waited for when it failed; the timer finds a run that is alive
@@ -20,7 +26,7 @@ local function in_place()
   if extra[2] then redis.call('XDEL', T .. 'dq', extra[2]) end
   redis.call('HDEL', r.key, 'a', 'k', 'z', 'fs', 'dl', 'x', 'b')
   redis.call('HINCRBY', r.key, 'rc', 1)
-  redis.call('HSET', r.key, 'g', Record.fence(r.g), 'sc', int(NOW), 'q', call.queue ~= '' and call.queue or r.q)
+  redis.call('HSET', r.key, 'g', Record.fence(r.g), 'sc', score(), 'el', NOW_TEXT, 'q', call.queue ~= '' and call.queue or r.q)
   redis.call('ZREM', T .. 'done:' .. r.f .. ':f', call.run)
   Ready.enter(Record.read(call.run))
   return { 'OK', call.run }
@@ -32,7 +38,7 @@ local function from_start()
   local limiters = call['function'] == '' and call.limiters == '' and r.l or call.limiters
   local made = Create.run({
     rid = call.new, f = call['function'] ~= '' and call['function'] or r.f, q = call.queue ~= '' and call.queue or r.q,
-    l = limiters, n = r.n, i = r.i, key = call.new, data = data, t = NOW_TEXT, sc = NOW_TEXT, kd = r.kd or '',
+    l = limiters, n = r.n, i = r.i, key = call.new, data = data, t = NOW_TEXT, sc = score(), kd = r.kd or '',
     extra = r.pk and { 'ro', call.run, 'pk', r.pk } or { 'ro', call.run },
   }, call.inline_max)
   return { made == 'dup' and 'exists' or 'OK', call.new }

@@ -4,7 +4,7 @@ from typing import Any
 
 from bgjobs.broker import operations as op
 from bgjobs.broker.model import LeasedRun, PendKind
-from bgjobs.broker.transitions import cancel
+from bgjobs.broker.transitions import cancel, replay
 from tests.broker.driver import NO_ERROR, Driver, Function
 from tests.broker.places import complaints
 
@@ -64,6 +64,28 @@ async def test_priority_sorts_the_parked_and_time_the_rest(driver: Driver) -> No
     await driver.ingest()
     await driver.complete(holder)
     assert await order(driver) == ["high", "low", "low", "low"]
+
+
+async def test_a_replay_keeps_the_priority(driver: Driver) -> None:
+    """R15, R44: it queues as of now, ahead or behind by as much as before; also when it is replayed once more."""
+    await driver.register(named("high", "A", priority_ms=60_000), named("low", "A", priority_ms=-5_000))
+    for name, priority in (("high", 60_000), ("low", -5_000)):
+        run = await driver.start(name=name)
+        for _ in range(2):
+            await driver.fail(run)
+            driver.advance(3_600_000)
+            before = await driver.now()
+            await driver.broker.do(replay(run.id))
+            record = await driver.record(run.id)
+            assert float(record["sc"]) == float(record["el"]) - priority >= before - priority
+            (run,) = await driver.lease("w1", 1)
+        await driver.complete(run)
+        driver.advance(3_600_000)
+        new = "00" + name.ljust(24, "0")
+        await driver.broker.do(replay(run.id, new=new, limiters="A"))
+        record = await driver.record(new)
+        assert float(record["sc"]) == float(record["t"]) - priority
+        await driver.complete((await driver.lease("w1", 1))[0])
 
 
 async def test_a_run_that_comes_back_keeps_its_place(driver: Driver) -> None:

@@ -29,7 +29,7 @@ async def test_a_run_at_depth_costs_a_fraction_of_a_command(server_factory: Serv
         events = [NewEvent("noop", {"n": number}) for number in range(5_000)]
         with CommandCount(server.url) as count:
             await here.client.send_many(events)
-            await until_async(lambda: here.worker.runs_finished >= 5_001)
+            await until_async(lambda: here.worker.runs_finished >= 5_001, timeout=60)
             own = count.sent - count.by_name["XADD"]
     assert 0 < own <= 0.2 * 5_000, count.by_name
 

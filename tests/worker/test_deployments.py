@@ -3,8 +3,12 @@
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from bgjobs import App, Context, NewEvent, RunState
 from bgjobs.broker.keys import Keys
+from bgjobs.broker.stream import wait_for_bell
+from bgjobs.worker import bell, committer
 from tests.servers import ServerFactory
 from tests.waiting import until_async
 from tests.worker.command_count import CommandCount
@@ -46,6 +50,29 @@ async def test_runs_go_to_the_workers_that_have_the_function(redis_url: str, nam
         assert await raw.smembers(keys("qm:shop")) <= {b"resize", b"mail", b"log"}
     assert Counter(ran) == {("web", "mail"): 100, ("web", "log"): 100, ("gpu", "resize"): 100}
     assert [key async for key in raw.scan_iter(keys("q:*"))] == []
+
+
+async def test_workers_hear_at_once_of_a_function_that_gets_a_queue_of_its_own(
+    redis_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R24: they look only when a bell rings here, and listen to the same bells until one of these has rung."""
+
+    async def patient(*arguments: Any) -> str:
+        while (rung := await wait_for_bell(*arguments)) is None:
+            pass
+        return rung
+
+    monkeypatch.setattr(committer, "IDLE_PUMP", 3600.0)
+    monkeypatch.setattr(bell, "wait_for_bell", patient)
+    ran: list[tuple[str, str]] = []
+    async with (
+        live(deployment("web", ran, "mail"), redis_url, namespace) as web,
+        live(deployment("gpu", ran, "resize"), redis_url, namespace) as gpu,
+    ):
+        for _ in range(3):
+            sent = await web.client.send("go")
+            assert await gpu.client.result(sent.run_id("resize"), timeout=30) == "gpu"
+            assert await web.client.result(sent.run_id("mail"), timeout=30) == "web"
 
 
 async def test_a_run_whose_worker_is_away_waits_for_it_and_nobody_spins(

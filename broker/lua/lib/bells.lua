@@ -30,6 +30,12 @@ function Bells.poke_anyone()
   if latest then Bells.poke(latest) end
 end
 
+-- A function of the app has got a queue of its own, because some worker lacks it: those who have it listen from now on.
+function Bells.own_queue(app, id)
+  if redis.call('SADD', T .. 'qm:' .. app, id) == 0 then return end
+  for _, w in ipairs(redis.call('ZRANGE', T .. 'wk', 0, -1)) do Bells.poke(w) end
+end
+
 -- Put a message for the incarnation `w` into its mailbox, and ring its own bell.
 function Bells.mail(w, rid, g, step, envelope)
   redis.call('RPUSH', T .. 'mb:' .. w, cmsgpack.pack({ rid, g, step, envelope }))

@@ -1,5 +1,5 @@
 -- purpose: what ingest does with one event and with its batch
--- uses: clock create claims aside awaited portions policies
+-- uses: clock bells create claims aside awaited portions policies
 local Ingested = {}
 
 local RUNS = 200 -- what one call creates at most; events beyond that come again (R7)
@@ -47,7 +47,7 @@ local function create(event, name, index, context)
       local granted = lease.granted
       granted[#granted + 1], granted[#granted + 2], granted[#granted + 3] = int(index - 1), int((i - 1) / 3), grant.g
     end
-    if definition[4] == 1 then redis.call('SADD', T .. 'qm:' .. call.app, string.match(definition[1], '/(.+)$')) end
+    if definition[4] == 1 then Bells.own_queue(call.app, string.match(definition[1], '/(.+)$')) end
   end
 end
 

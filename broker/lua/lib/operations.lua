@@ -1,5 +1,5 @@
 -- purpose: the fenced operations of pump that end or leave a run, and their dispatch; built by broker/operations.py
--- uses: clock guard record batch ready pending finish cancel steps history
+-- uses: clock guard record batch bells ready pending finish cancel steps history
 local Operations = {}
 
 -- Every handler gets (op, r, context) with the record it may change, and answers nothing, or a status and its bytes.
@@ -53,7 +53,7 @@ function apply.m(_, r, context)
     r.q = r.q .. ':' .. id
     redis.call('HSET', r.key, 'q', r.q)
   end
-  redis.call('SADD', T .. 'qm:' .. app, id)
+  Bells.own_queue(app, id)
   Ready.enter(r)
 end
 

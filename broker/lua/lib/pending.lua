@@ -6,7 +6,8 @@ local Pending = {}
 local function timer(rid, step) return 's|' .. rid .. '|' .. step end
 
 local function forget(rid, step, packed)
-  local p = cmsgpack.unpack(packed)
+  local readable, p = pcall(cmsgpack.unpack, packed)
+  if not readable or type(p) ~= 'table' then p = {} end -- what it says can't be undone; whoever finds it drops it
   redis.call('HDEL', T .. 's:' .. rid, 'p:' .. step)
   redis.call('ZREM', T .. 'dl', timer(rid, step))
   redis.call('HINCRBY', T .. 'r:' .. rid, 'np', -1)

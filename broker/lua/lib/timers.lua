@@ -1,14 +1,19 @@
 -- purpose: fire due timers: pending steps, clean-up of ended runs, limiter wakes, delayed events, cancel deadlines (R23)
--- uses: clock guard pending ready cancel cleanup
+-- uses: clock guard pending ready cancel cleanup broken
 local Timers = {}
 
 local NOTHING = '\146\0\192' -- msgpack [0, nil]: a sleep that is over, a wait that timed out
 
-local function step_due(rid, step)
+local KINDS = { s = true, e = true, g = true, i = true, r = true } -- as in PendKind
+
+local function step_due(rid, step, inline_max)
   local packed = redis.call('HGET', T .. 's:' .. rid, 'p:' .. step)
   if not packed then return end
-  local kind = cmsgpack.unpack(packed)[1]
-  if kind == 'r' then
+  local readable, p = pcall(cmsgpack.unpack, packed)
+  local kind = readable and type(p) == 'table' and p[1]
+  if not KINDS[kind] then
+    Broken.run(rid, 'the record of its pending step ' .. step .. " can't be read", inline_max)
+  elseif kind == 'r' then
     Pending.settle(rid, step, '')
   elseif kind == 'i' then
     Pending.settle(rid, step, '\146\1' .. Finish.error('InvokeTimeout', 'the invoked function did not end in time'))
@@ -31,7 +36,8 @@ end
 local function fire(member, inline_max)
   local kind, rest = string.sub(member, 1, 1), string.sub(member, 3)
   if kind == 's' then
-    step_due(string.match(rest, '^([^|]+)|(.+)$'))
+    local rid, step = string.match(rest, '^([^|]+)|(.+)$')
+    step_due(rid, step, inline_max)
   elseif kind == 'z' then
     Cleanup.run(rest, inline_max)
   elseif kind == 'l' then
