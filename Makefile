@@ -31,7 +31,7 @@ test: $(ALL) ## all tests, against real servers (TESTS=tests/broker for some; BG
 check: $(ALL) ## format, lint, types, imports, sizes, words, and deploy/ where promtool is installed
 	@BIN=$(BIN) checks/all
 
-bench: $(BENCH) ## speed beside that of others, an hour on a quiet machine (BENCH_FLAGS="--peers bgjobs,BullMQ --scenarios drain-1")
+bench: $(BENCH) ## speed beside that of others, half an hour on a quiet machine (BENCH_FLAGS="--peers bgjobs,BullMQ --scenarios drain-1")
 	@.venv-bench/harness/bin/python -m bench $(BENCH_FLAGS)
 
 format: $(ALL) ## put every file into the form that `make check` wants
@@ -59,6 +59,6 @@ $(ALL): $(BIN)/python pyproject.toml
 	$(PIP) --editable '.[check]'
 	@touch $@ $(RUN)
 
-$(BENCH): bench/environments.py bench/node/package.json $(wildcard bench/requirements/*.txt)
+$(BENCH): bench/environments.py bench/node/package-lock.json $(wildcard bench/requirements/*.txt)
 	$(PYTHON) bench/environments.py
 	@touch $@

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import postgres
+
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / ".venv-bench"
 NODE = ROOT / "bench" / "node"
@@ -18,15 +20,16 @@ class Peer:
         name: as the report shows it.
         environment: its folder in .venv-bench; "": Node.
         app: module of its jobs and producer.
-        worker: the command of a worker, without the program's folder; {concurrency} and {processes} are filled in.
+        worker: the command of a worker, without the program's folder; {app}, {concurrency}, {processes} are filled in.
         more_processes: what is added for more than one process; empty: the command is started that often.
         variables: of its worker's environment.
         producer: class in the app.
         concurrency: jobs at hand per worker process, where it has such a setting.
         share: part of the jobs of a drain that it gets, so that slow ones don't hold up all.
         keeps_runs: whether each run can be read back by its id afterwards.
-        has_steps: whether it has durable steps.
-        parts: what it is measured in: "enqueue", "work"; one way of using a system differs from another in one of them.
+        database: "redis", or "postgres" for one that needs no Redis.
+        appendfsync: how its Redis persists: "no": not at all; "everysec" or "always".
+        parts: what it is measured in: "enqueue", "work", "durable"; ways of using a system may differ in only one.
     """
 
     name: str
@@ -39,22 +42,32 @@ class Peer:
     concurrency: int = 100
     share: float = 1.0
     keeps_runs: bool = False
-    has_steps: bool = False
+    database: str = "redis"
+    appendfsync: str = "no"
     parts: tuple[str, ...] = ("enqueue", "work")
 
     @property
-    def installed(self) -> bool:
-        """Whether `make bench` could install it here."""
+    def missing(self) -> str:
+        """What it needs and is not here, in words; empty if nothing is."""
+        if self.database == "postgres" and postgres.programs() is None:
+            return "PostgreSQL is not installed here (Debian: apt-get install postgresql)"
         if self.environment:
-            return (ENVIRONMENTS / self.environment / "bin" / "python").exists()
-        return shutil.which("node") is not None and (NODE / "node_modules").is_dir()
+            there = (ENVIRONMENTS / self.environment / "bin" / "python").exists()
+            return "" if there else f"it is not in {ENVIRONMENTS.name} (`make bench` installs it)"
+        if shutil.which("node") is None:
+            return "node is not installed here (Debian: apt-get install nodejs npm)"
+        return "" if (NODE / "node_modules").is_dir() else "its packages are not there (`make bench` installs them)"
+
+    def program(self, name: str) -> str:
+        """The path of a program in its environment."""
+        return str(ENVIRONMENTS / self.environment / "bin" / name)
 
     def commands(self, processes: int) -> list[list[str]]:
         """What to start for so many worker processes."""
-        words = {"concurrency": str(self.concurrency), "processes": str(processes)}
+        words = {"app": self.app, "concurrency": str(self.concurrency), "processes": str(processes)}
         command = [word.format(**words) for word in self.worker]
         if self.environment:
-            command[0] = str(ENVIRONMENTS / self.environment / "bin" / command[0])
+            command[0] = self.program(command[0])
         if processes == 1:
             return [command]
         told = [word.format(**words) for word in self.more_processes]
@@ -64,45 +77,46 @@ class Peer:
     def producing(self, spec: str) -> list[str]:
         """What to start to enqueue."""
         if self.environment:
-            return [str(ENVIRONMENTS / self.environment / "bin" / "python"), "-m", "bench.produce", self.app, spec]
+            return [self.program("python"), "-m", "bench.produce", self.app, spec]
         return ["node", "bench/node/produce.mjs", spec]
 
 
-BGJOBS_WORKER = ("bgjobs", "worker", "bench.apps.bgjobs_app:app", "--concurrency", "{concurrency}")
-
-
-def _bgjobs(name: str, environment: str, producer: str, *parts: str) -> Peer:
+def _bgjobs(name: str, environment: str, producer: str, *parts: str, appendfsync: str = "no") -> Peer:
     return Peer(
         name=name,
         environment=environment,
         app="bench.apps.bgjobs_app",
-        worker=BGJOBS_WORKER,
+        worker=("bgjobs", "worker", "{app}:app", "--concurrency", "{concurrency}"),
         more_processes=("--processes", "{processes}"),
         producer=producer,
         concurrency=200,
         keeps_runs=True,
-        has_steps=True,
+        appendfsync=appendfsync,
         parts=parts,
     )
 
 
-#: Enqueues only: the least that a sender of events can do.
-BARE = Peer(name="bare redis-py", environment="bgjobs", app="bench.apps.bare_app", parts=("enqueue",))
+OURS = _bgjobs("bgjobs", "bgjobs", "Producer", "enqueue", "work", "durable")
 
 PEERS = (
-    _bgjobs("bgjobs", "bgjobs", "Producer", "enqueue", "work"),
+    OURS,
     _bgjobs("bgjobs asyncio", "bgjobs", "AsyncProducer", "enqueue"),
     _bgjobs("bgjobs without uvloop", "bgjobs-plain", "Producer", "work"),
-    BARE,
+    _bgjobs("bgjobs, AOF everysec", "bgjobs", "Producer", "durable", appendfsync="everysec"),
+    _bgjobs("bgjobs, AOF always", "bgjobs", "Producer", "durable", appendfsync="always"),
+    # Enqueues only: the least that a sender of events can do.
+    Peer(name="bare redis-py", environment="bgjobs", app="bench.apps.bare_app", parts=("enqueue",)),
     Peer(name="BullMQ", worker=("node", "bench/node/worker.mjs")),
     Peer(
         name="Dramatiq",
         environment="dramatiq",
         app="bench.apps.dramatiq_app",
         worker=("dramatiq", "bench.apps.dramatiq_app", "--processes", "{processes}", "--threads", "8"),
+        share=0.4,
     ),
     Peer(
         name="taskiq",
+        share=0.4,
         environment="taskiq",
         app="bench.apps.taskiq_app",
         worker=(
@@ -112,12 +126,14 @@ PEERS = (
     ),
     Peer(
         name="huey",
+        share=0.4,
         environment="huey",
         app="bench.apps.huey_app",
         worker=("huey_consumer", "bench.apps.huey_app.huey", "-k", "process", "-w", "{processes}", "-n", "-q"),
     ),
     Peer(
         name="docket",
+        share=0.4,
         environment="docket",
         app="bench.apps.docket_app",
         worker=("python", "-m", "bench.apps.docket_worker"),
@@ -126,9 +142,17 @@ PEERS = (
     ),
     Peer(
         name="saq",
+        share=0.4,
         environment="saq",
         app="bench.apps.saq_app",
         worker=("saq", "bench.apps.saq_app.settings", "--workers", "{processes}", "--quiet"),
+    ),
+    Peer(
+        name="streaq",
+        environment="streaq",
+        app="bench.apps.streaq_app",
+        worker=("streaq", "run", "bench.apps.streaq_app:worker", "--workers", "{processes}"),
+        share=0.4,
     ),
     Peer(
         name="Celery",
@@ -138,10 +162,11 @@ PEERS = (
             *("celery", "-A", "bench.apps.celery_app", "worker", "--pool", "solo", "--loglevel", "WARNING"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ),
-        share=0.5,
+        share=0.2,
     ),
     Peer(
         name="arq",
+        share=0.4,
         environment="arq",
         app="bench.apps.arq_app",
         worker=("arq", "bench.apps.arq_app.WorkerSettings"),
@@ -152,5 +177,16 @@ PEERS = (
         app="bench.apps.rq_app",
         worker=("rq", "worker", "--worker-class", "rq.SimpleWorker", "--quiet", "bench"),
         share=0.05,
+    ),
+    # Its workflows run in the process that calls them, its fastest way: there is no worker to start.
+    Peer(
+        name="DBOS",
+        environment="dbos",
+        app="bench.apps.dbos_app",
+        concurrency=20,
+        share=0.05,
+        keeps_runs=True,
+        database="postgres",
+        parts=("durable",),
     ),
 )

@@ -41,12 +41,27 @@ async def paced(producer: Producer, spec: dict[str, Any]) -> dict[str, Any]:
     return {"sent_ns": sent}
 
 
+async def steady(producer: Producer, spec: dict[str, Any]) -> dict[str, Any]:
+    """`rate` per second, what is due every 10 ms at once; answers when each was begun to be sent."""
+    sent: list[int] = []
+    jobs = payloads(spec["first"], spec["jobs"], spec["size"])
+    begun = time.monotonic()
+    while len(sent) < len(jobs):
+        due = jobs[len(sent) : int((time.monotonic() - begun) * spec["rate"])]
+        sent += [time.monotonic_ns()] * len(due)
+        if due:
+            await producer.many(due)
+        await asyncio.sleep(0.01)
+    return {"sent_ns": sent}
+
+
 async def verify(producer: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """Read every run back by its id; only for peers that keep them."""
-    return {"wrong": await producer.verify(spec["ids"])}
+    read, wrong = await producer.verify(spec["ids"])
+    return {"read": read, "wrong": wrong}
 
 
-DOES = {"bulk": bulk, "single": single, "paced": paced, "verify": verify}
+DOES = {"bulk": bulk, "single": single, "paced": paced, "steady": steady, "verify": verify}
 
 
 async def main() -> None:

@@ -1,76 +1,23 @@
-"""From single measurements to tables: median, range, and the ratio to bgjobs."""
+"""From single measurements to tables in Markdown: bars, peers, scaling lines, what could not be measured."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
 
-from bench.scenarios.scenario import Figures, Scenario
-
-OURS = "bgjobs"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """One peer, measured once in one scenario. `error` says why it could not be."""
-
-    scenario: str
-    peer: str
-    round: int
-    figures: Figures
-    error: str = ""
+from bench import bars
+from bench.lines import Line
+from bench.measurement import Figures, Measurement, Spreads, points, ratio, shown, spreads
+from bench.peers import OURS
+from bench.scenarios.scenario import Scenario
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """Several measurements of one figure."""
-
-    median: float
-    least: float
-    most: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        return cls(median=median(values), least=min(values), most=max(values))
-
-    def __str__(self) -> str:
-        if self.least == self.most:
-            return shown(self.median)
-        return f"{shown(self.median)} ({shown(self.least)} to {shown(self.most)})"
-
-
-def shown(value: float) -> str:
-    """A figure with three significant digits, whole ones in full."""
-    if value == float("inf"):
-        return "never"
-    if abs(value) >= 100 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
-
-
-def spreads(measurements: Iterable[Measurement], scenario: str) -> dict[str, dict[str, Spread]]:
-    """peer -> figure -> spread over the rounds, for one scenario."""
-    values: dict[str, dict[str, list[float]]] = {}
-    for each in measurements:
-        if each.scenario == scenario and not each.error:
-            for name, value in each.figures.items():
-                values.setdefault(each.peer, {}).setdefault(name, []).append(value)
-    return {peer: {name: Spread.of(several) for name, several in of.items()} for peer, of in values.items()}
-
-
-def ratio(ours: float, theirs: float, *, more_is_better: bool) -> float:
-    """How many times better than a peer bgjobs is; below 1 the peer is ahead."""
-    better, worse = (ours, theirs) if more_is_better else (theirs, ours)
-    return float("inf") if worse == 0 or better == float("inf") else better / worse
-
-
-def table(scenario: Scenario, peers: Mapping[str, Mapping[str, Spread]]) -> str:
-    """A scenario as a table in Markdown, the best peer first."""
-    figures = list(dict.fromkeys(name for of in peers.values() for name in of))
-    ours = peers.get(OURS, {}).get(scenario.figure)
+def table(scenario: Scenario, peers: Spreads) -> str:
+    """A scenario as a table, the best peer first."""
+    known = list(dict.fromkeys(name for of in peers.values() for name in of))
+    figures = [name for name in known if not scenario.shown or name in scenario.shown]
+    ours = peers.get(OURS.name, {}).get(scenario.figure)
     lines = [
         f"### {scenario.title}",
         "",
-        "| | " + " | ".join(figures) + f" | {OURS} is better by |",
+        "| | " + " | ".join(figures) + f" | {OURS.name} is better by |",
         "|---|" + "---|" * (len(figures) + 1),
     ]
 
@@ -81,19 +28,63 @@ def table(scenario: Scenario, peers: Mapping[str, Mapping[str, Spread]]) -> str:
         of = peers[peer]
         cells = [str(of[name]) if name in of else "" for name in figures]
         times = ""
-        if ours is not None and peer != OURS:
+        if ours is not None and peer != OURS.name:
             theirs = of[scenario.figure].median
             times = shown(ratio(ours.median, theirs, more_is_better=scenario.more_is_better)) + " x"
         lines.append(f"| {peer} | " + " | ".join(cells) + f" | {times} |")
     return "\n".join(lines) + "\n"
 
 
-def report(scenarios: Iterable[Scenario], measurements: Sequence[Measurement], notes: Mapping[str, str]) -> str:
-    """All of it in Markdown: what was measured on what, tables, and what could not be measured."""
-    parts = ["# Benchmarks\n", "\n".join(f"* {name}: {value}" for name, value in notes.items()) + "\n"]
-    measured = ((scenario, spreads(measurements, scenario.name)) for scenario in scenarios)
-    parts += [table(scenario, peers) for scenario, peers in measured if peers]
+def line_table(line: Line, found: Mapping[float, Figures]) -> str:
+    """A scaling line as a table, and how flat it is."""
+    figures = list(dict.fromkeys(name for of in found.values() for name in of))
+    lines = [
+        f"### {line.title}",
+        "",
+        f"| {line.varied} | " + " | ".join(figures) + " |",
+        "|---|" + "---|" * len(figures),
+    ]
+    for point, of in found.items():
+        name = line.names[round(point)] if line.names else f"{point:,.0f}"
+        lines.append(f"| {name} | " + " | ".join(shown(of[each]) if each in of else "" for each in figures) + " |")
+    values = [of[line.figure] for of in found.values() if line.figure in of]
+    if len(values) > 1 and max(values):
+        lines += ["", f"The slowest has {100 * min(values) / max(values):.0f} % of the rate of the fastest."]
+    return "\n".join(lines) + "\n"
+
+
+def report(
+    scenarios: Iterable[Scenario],
+    lines: Iterable[Line],
+    measurements: Sequence[Measurement],
+    notes: Mapping[str, str],
+    pictures: Mapping[str, str],
+) -> str:
+    """All of it: what was measured on what, bars, tables, pictures, and what could not be measured.
+
+    Args:
+        scenarios, lines: in the order in which they are shown.
+        measurements: of them.
+        notes: what one has to know about the figures, by name.
+        pictures: the address of the picture of a scenario or line, by its name.
+    """
+
+    def pictured(name: str, text: str, title: str) -> str:
+        return text + (f"\n![{title}]({pictures[name]})\n" if name in pictures else "")
+
+    parts = ["## What was measured on what\n", "\n".join(f"* {name}: {value}" for name, value in notes.items()) + "\n"]
+    judged = bars.verdicts(measurements)
+    if any(each.value is not None for each in judged):
+        parts += ["## The bars\n", bars.table(judged)]
+    measured = [(each, spreads(measurements, each.name)) for each in scenarios]
+    if any(peers for _, peers in measured):
+        parts.append("## Side by side\n")
+        parts += [pictured(each.name, table(each, peers), each.title) for each, peers in measured if peers]
+    varied = [(line, points(measurements, line.name)) for line in lines]
+    if any(found for _, found in varied):
+        parts.append("## How it scales\n")
+        parts += [pictured(line.name, line_table(line, found), line.title) for line, found in varied if found]
     errors = [f"* {each.scenario}, {each.peer}: {each.error.splitlines()[0]}" for each in measurements if each.error]
     if errors:
-        parts.append("### Could not be measured\n\n" + "\n".join(dict.fromkeys(errors)) + "\n")
+        parts.append("## Could not be measured\n\n" + "\n".join(dict.fromkeys(errors)) + "\n")
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""A Redis of its own per measurement: Debian's redis-server with deploy/redis.conf, without persistence."""
+"""A Redis of its own per measurement: Debian's redis-server with deploy/redis.conf, by default without persistence."""
 
 import socket
 import subprocess
@@ -15,20 +15,51 @@ import redis
 from bench.peers import ROOT
 
 _START_SECONDS = 10.0
+_ATTEMPTS = 3
 #: Commands of the harness itself.
-_LOOKING = {"info", "ping", "hello", "config|get", "client|setinfo", "client|setname", "monitor", "memory|usage"}
+_LOOKING = {
+    "info",
+    "ping",
+    "hello",
+    "config|get",
+    "client|setinfo",
+    "client|setname",
+    "monitor",
+    "memory|usage",
+    "zcard",
+    "scan",
+}
 
 
 class Server:
-    """One server process on a free port of the loopback interface, gone with the block."""
+    """One server process on a free port of the loopback interface, gone with the block.
+
+    Args:
+        appendfsync: "no": without persistence; "everysec" or "always": with an append-only file.
+    """
+
+    def __init__(self, appendfsync: str = "no") -> None:
+        self._persistence: tuple[str, ...] = ("--appendonly", "no", "--save", "")
+        if appendfsync != "no":
+            self._persistence = ("--appendonly", "yes", "--appendfsync", appendfsync, "--save", "")
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="bench-redis-")
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._start()
+                return self
+            except RuntimeError:  # somebody else took the port meanwhile
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def _start(self) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         here = Path(self._folder.name)
-        options = ("--port", str(self.port), "--dir", str(here), "--appendonly", "no", "--save", "")
+        options = ("--port", str(self.port), "--dir", str(here), *self._persistence)
         with (here / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 ["redis-server", ROOT / "deploy" / "redis.conf", *options], stdout=log, stderr=log
@@ -37,9 +68,10 @@ class Server:
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline or self._process.poll() is not None:
+                self._process.kill()
+                self._process.wait()
                 raise RuntimeError("redis-server does not start:\n" + (here / "log").read_text())
             time.sleep(0.02)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -87,6 +119,10 @@ class Server:
     def count_of(self, key: str) -> int:
         """Members of a sorted set."""
         return int(self._client.zcard(key))
+
+    def count_of_all(self, pattern: str) -> int:
+        """Members of all sorted sets whose key matches."""
+        return sum(self.count_of(key) for key in self._client.scan_iter(match=pattern, count=10_000))
 
 
 class Monitor:

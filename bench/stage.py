@@ -16,11 +16,12 @@ import psutil
 
 from bench.peers import ROOT, Peer
 from bench.server import Server
-from bench.stamps import FOLDER, JOBS, Marks
+from bench.stamps import FOLDER, JOBS, WARM_UP, Marks
 
 _LOOK_SECONDS = 0.05  # between two looks: the harness shares the machine with what it measures
-WARM_UP = 20  # jobs 0 to 19 show that a worker works; what is measured comes after
 _SLOWEST_SECONDS = 300.0
+_CALM_COMMANDS = 20  # in a look; some workers poll every 5 ms
+_CALM_SECONDS = 2.0  # then it counts as calm: some never are
 
 
 class Stage:
@@ -31,12 +32,14 @@ class Stage:
         jobs: how many jobs are measured.
         size: bytes of a job's data as JSON.
         batch: jobs per bulk send.
+        variables: of the environment of its workers and producers.
     """
 
-    def __init__(self, peer: Peer, *, jobs: int, size: int, batch: int = 1_000) -> None:
+    def __init__(self, peer: Peer, *, jobs: int, size: int, batch: int = 1_000, **variables: str) -> None:
         self.peer, self.jobs, self.size, self.batch = peer, jobs, size, batch
         self.measured = range(WARM_UP, WARM_UP + jobs)
-        self.server = Server()
+        self.server = Server(peer.appendfsync)
+        self._variables = variables
         self._workers: list[subprocess.Popen[bytes]] = []
         self._sets_of_stamps = 0
 
@@ -84,6 +87,14 @@ class Stage:
         """Wait until the workers have run some jobs."""
         self.produce("single", jobs=WARM_UP, first=0)
         self.until(self.marks(range(WARM_UP)).all_done, what="the first jobs ran")
+
+    def stop(self) -> None:
+        """Have all workers end by themselves."""
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.wait(timeout=_SLOWEST_SECONDS)
+        self._workers.clear()
 
     def kill(self) -> None:
         """End all workers and their children by SIGKILL."""
@@ -137,9 +148,19 @@ class Stage:
             "RQ_REDIS_URL": self.server.url,
             FOLDER: str(self._stamps),
             JOBS: str(WARM_UP + self.jobs),
+            **self._variables,
         }
 
     # -- waiting -----------------------------------------------------------------------------------------------------
+
+    def until_calm(self) -> None:
+        """Wait for what follows the last body: its commit, acknowledgements. Then almost nothing is sent any more."""
+        called, deadline = self.server.commands().total(), time.monotonic() + _CALM_SECONDS
+        while time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+            before, called = called, self.server.commands().total()
+            if called - before < _CALM_COMMANDS:
+                return
 
     def until(self, condition: Callable[[], bool], *, what: str, timeout: float = _SLOWEST_SECONDS) -> None:
         """Wait for a condition. Raises RuntimeError, with the end of the workers' logs, if it does not come true."""

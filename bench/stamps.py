@@ -13,6 +13,7 @@ from pathlib import Path
 
 FOLDER = "BENCH_STAMPS"  # environment variables of worker processes
 JOBS = "BENCH_JOBS"
+WARM_UP = 20  # jobs 0 to 19 show that a worker works; what is measured comes after
 
 _slots: memoryview | None = None
 

@@ -11,7 +11,13 @@ from bench.apps.producing import FOR_EVER, LINGER, Data
 from bench.stamps import mark
 
 app = bgjobs.App("bench")
-EVENTS = {"noop": "work", "steps": "steps"}  # event -> function
+#: Event -> the functions that listen for it, also those of bgjobs_shapes.
+EVENTS = {
+    "noop": ("work",),
+    "steps": ("steps",),
+    "fan": tuple(f"fan-{number}" for number in range(10)),
+    "many-steps": ("many-steps",),
+}
 AT_A_TIME = 200  # runs that are read back
 
 
@@ -42,8 +48,12 @@ class _Recording:
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.event = spec.get("event", "noop")
+        self._delay = spec.get("delay")
         self._ids: str | None = spec.get("ids") if spec["do"] != "verify" else None
         self._receipts: list[tuple[Data, bgjobs.Receipt | bgjobs.BgjobsError]] = []
+
+    def events(self, jobs: Sequence[Data]) -> list[bgjobs.NewEvent]:
+        return [bgjobs.NewEvent(self.event, job, delay=self._delay) for job in jobs]
 
     def keep(self, jobs: Sequence[Data], receipts: Sequence[bgjobs.Receipt | bgjobs.BgjobsError]) -> None:
         if self._ids:
@@ -51,8 +61,12 @@ class _Recording:
 
     def write(self) -> None:
         if self._ids:
-            function = f"bench/{EVENTS[self.event]}"
-            pairs = [(job["i"], of.run_id(function)) for job, of in self._receipts if isinstance(of, bgjobs.Receipt)]
+            pairs = [
+                (job["i"], receipt.run_id(f"bench/{function}"))
+                for job, receipt in self._receipts
+                if isinstance(receipt, bgjobs.Receipt)
+                for function in EVENTS[self.event]
+            ]
             Path(self._ids).write_text(json.dumps(pairs))
 
 
@@ -69,7 +83,7 @@ class Producer(_Recording):
         self._client.ping()
 
     async def many(self, jobs: Sequence[Data]) -> None:
-        receipt = self._client.send_many([bgjobs.NewEvent(self.event, job) for job in jobs])
+        receipt = self._client.send_many(self.events(jobs))
         receipt.raise_for_errors()
         self.keep(jobs, receipt)
 
@@ -89,15 +103,15 @@ class AsyncProducer(_Recording):
         await self._client.ping()
 
     async def many(self, jobs: Sequence[Data]) -> None:
-        receipt = await self._client.send_many([bgjobs.NewEvent(self.event, job) for job in jobs])
+        receipt = await self._client.send_many(self.events(jobs))
         receipt.raise_for_errors()
         self.keep(jobs, receipt)
 
     async def one(self, job: Data) -> None:
         await self._client.send(self.event, job)
 
-    async def verify(self, ids: str) -> list[str]:
-        """The runs that have not completed with their number as result, in words."""
+    async def verify(self, ids: str) -> tuple[int, list[str]]:
+        """How many runs there are, and those that have not completed with their number as result, in words."""
         wrong: list[str] = []
         pairs = _read(ids)
         for start in range(0, len(pairs), AT_A_TIME):
@@ -108,7 +122,7 @@ class AsyncProducer(_Recording):
                 for (job, _), info in zip(portion, runs, strict=True)
                 if info.state != bgjobs.RunState.COMPLETED or info.result != job
             ]
-        return wrong
+        return len(pairs), wrong
 
     async def _ended(self, run: str) -> bgjobs.RunInfo:
         info = await self._client.run(run)

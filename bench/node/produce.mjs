@@ -32,6 +32,18 @@ const does = {
     }
     return { sent_ns };
   },
+  async steady() {
+    const sent_ns = [];
+    const begun = process.hrtime.bigint();
+    while (sent_ns.length < jobs.length) {
+      const due = jobs.slice(sent_ns.length, Math.floor(seconds(begun) * spec.rate));
+      const now = Number(process.hrtime.bigint());
+      for (const _ of due) sent_ns.push(now);
+      if (due.length) await queue.addBulk(due);
+      await sleep(10);
+    }
+    return { sent_ns };
+  },
 };
 
 console.log(JSON.stringify(await does[spec.do]()));

@@ -1,14 +1,12 @@
 """What workers send to Redis per job, told apart from what scripts call inside."""
 
-import time
-
+from bench.measurement import Figures
 from bench.peers import Peer
-from bench.scenarios.scenario import Figures, Scenario, Sizes
+from bench.scenarios.scenario import Scenario, Sizes
 from bench.server import Monitor
 from bench.stage import Stage
 
 _PART = 0.2  # of the jobs: MONITOR makes everything slow
-_SETTLE_SECONDS = 0.5
 
 
 def sent(peer: Peer, sizes: Sizes) -> Figures:
@@ -19,7 +17,7 @@ def sent(peer: Peer, sizes: Sizes) -> Figures:
         with Monitor(stage.server.port) as monitor:
             stage.start()
             stage.until(stage.marks().all_done, what="every job ran")
-            time.sleep(_SETTLE_SECONDS)
+            stage.until_calm()
         called = (stage.server.commands() - before).total()
         return {"sent per job": monitor.sent / stage.jobs, "also in scripts": called / stage.jobs}
 

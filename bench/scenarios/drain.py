@@ -1,15 +1,13 @@
 """Draining a queue that is full when the workers start."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
+from bench.measurement import Figures
 from bench.peers import Peer
-from bench.scenarios.scenario import Figures, Scenario, Sizes
+from bench.scenarios.scenario import Scenario, Sizes
+from bench.scenarios.structures import STREAM
 from bench.stage import Stage
-
-_SETTLE_SECONDS = 0.5  # for what follows the last body: its commit, acknowledgements
-_STREAM = "bgjobs:{default:00}:ev"
 
 
 def drain(stage: Stage, processes: int, **spec: Any) -> dict[str, float]:
@@ -24,20 +22,27 @@ def drain(stage: Stage, processes: int, **spec: Any) -> dict[str, float]:
     stage.start(processes)
     marks = stage.marks()
     stage.until(marks.all_done, what="every job ran")
-    time.sleep(_SETTLE_SECONDS)
+    stage.until_calm()
     figures = {
         "per second": rate(marks.last(), marks.firsts()),
         "Redis commands per job": (server.commands() - commands).total() / stage.jobs,
         "Redis CPU us per job": (server.cpu_seconds() - cpu) / stage.jobs * 1e6,
         "worker CPU us per job": stage.worker_cpu_seconds() / stage.jobs * 1e6,
         "worker memory MiB": stage.worker_memory() / 2**20,
-        "bytes per finished job": (server.memory() - at_first - server.bytes_of(_STREAM)) / stage.jobs,
+        "bytes per finished job": (server.memory() - at_first - server.bytes_of(STREAM)) / stage.jobs,
     }
     if peer.keeps_runs:
-        wrong = stage.produce("verify", producer="AsyncProducer", ids=str(stage.ids))["wrong"]
-        if wrong:
-            raise RuntimeError(f"{len(wrong)} runs did not complete as they should: {wrong[:3]}")
+        read_back(stage)
     return figures
+
+
+def read_back(stage: Stage) -> None:
+    """Read every run by its id. Raises RuntimeError if one is not completed with its own number as result."""
+    answer = stage.produce("verify", producer="AsyncProducer", ids=str(stage.ids))
+    if answer["wrong"]:
+        raise RuntimeError(f"{len(answer['wrong'])} runs did not complete as they should: {answer['wrong'][:3]}")
+    if answer["read"] != stage.jobs:
+        raise RuntimeError(f"{answer['read']} runs were read back, not {stage.jobs}")
 
 
 def rate(stamps: list[int], firsts: list[int]) -> float:

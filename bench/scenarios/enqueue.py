@@ -1,7 +1,8 @@
 """Enqueueing in bulk and one by one, by one process, without workers."""
 
+from bench.measurement import Figures
 from bench.peers import Peer
-from bench.scenarios.scenario import Figures, Scenario, Sizes
+from bench.scenarios.scenario import Scenario, Sizes
 from bench.stage import Stage
 
 
@@ -10,9 +11,11 @@ def bulk(peer: Peer, sizes: Sizes) -> Figures:
     with Stage(peer, jobs=round(sizes.jobs * peer.share), size=sizes.payload) as stage:
         before = stage.server.memory()
         seconds = stage.produce("bulk")["seconds"]
+        queued = (stage.server.memory() - before) / stage.jobs
         return {
             "per second": stage.jobs / seconds,
-            "bytes per queued job": (stage.server.memory() - before) / stage.jobs,
+            "bytes per queued job": queued,
+            "beyond the payload": queued - sizes.payload,
         }
 
 

@@ -2,13 +2,13 @@
 
 import time
 
+from bench.measurement import Figures
 from bench.peers import Peer
-from bench.scenarios.scenario import Figures, Scenario, Sizes
+from bench.scenarios.scenario import Scenario, Sizes
 from bench.server import Monitor
 from bench.stage import Stage
 
-_SECONDS = 20.0
-_CALM_SECONDS = 3.0
+_SECONDS = 15.0
 
 
 def at_rest(peer: Peer, sizes: Sizes) -> Figures:
@@ -16,7 +16,7 @@ def at_rest(peer: Peer, sizes: Sizes) -> Figures:
     with Stage(peer, jobs=1, size=sizes.payload) as stage:
         stage.start()
         stage.ready()
-        time.sleep(_CALM_SECONDS)
+        stage.until_calm()
         with Monitor(stage.server.port) as monitor:
             cpu, begun = stage.worker_cpu_seconds(), time.monotonic()
             time.sleep(_SECONDS)

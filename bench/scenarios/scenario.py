@@ -1,11 +1,10 @@
 """What a scenario is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.peers import Peer
-
-Figures = Mapping[str, float]
+from bench.measurement import Figures
+from bench.peers import OURS, Peer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +21,11 @@ def everyone(peer: Peer) -> bool:
     return True
 
 
+def ours(peer: Peer) -> bool:
+    """Only the one whose records the harness knows how to read."""
+    return peer.name == OURS.name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One thing that is measured.
@@ -34,6 +38,8 @@ class Scenario:
         figure: the one that is compared with the peers'.
         more_is_better: of that figure.
         applies: to whom.
+        shown: figures that stand in the table; empty: all.
+        waits: it mostly waits, so that several peers may be measured at the same time.
     """
 
     name: str
@@ -43,3 +49,5 @@ class Scenario:
     figure: str
     more_is_better: bool
     applies: Callable[[Peer], bool] = everyone
+    shown: tuple[str, ...] = ()
+    waits: bool = False

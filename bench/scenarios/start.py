@@ -2,8 +2,9 @@
 
 import time
 
+from bench.measurement import Figures
 from bench.peers import Peer
-from bench.scenarios.scenario import Figures, Scenario, Sizes
+from bench.scenarios.scenario import Scenario, Sizes
 from bench.stage import Stage
 
 

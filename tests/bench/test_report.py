@@ -2,7 +2,9 @@
 
 import pytest
 
-from bench.report import Measurement, Spread, ratio, report, shown, spreads, table
+from bench.lines import LINES
+from bench.measurement import Measurement, Spread, points, ratio, shown, spreads
+from bench.report import line_table, report, table
 from bench.scenarios import SCENARIOS
 from bench.scenarios.drain import rate
 from bench.scenarios.latency import percentiles
@@ -46,9 +48,8 @@ def test_the_best_stands_first() -> None:
 
 
 def test_what_could_not_be_measured_is_said() -> None:
-    text = report(
-        [DRAIN], [measured("bgjobs", 1, 1.0), measured("RQ", 1, 0.0, error="it ended\nwhile")], {"when": "now"}
-    )
+    found = [measured("bgjobs", 1, 1.0), measured("RQ", 1, 0.0, error="it ended\nwhile")]
+    text = report([DRAIN], [], found, {"when": "now"}, {})
     assert "drain-1, RQ: it ended" in text
     assert "while" not in text
 
@@ -65,9 +66,42 @@ def test_figures_have_three_digits() -> None:
 
 
 def test_percentiles_lie_between_samples() -> None:
-    assert percentiles([float(value) for value in range(101)]) == {"p50 ms": 50.0, "p95 ms": 95.0, "p99 ms": 99.0}
+    found = percentiles([float(value) for value in range(101)])
+    assert (found["p5 ms"], found["p50 ms"], found["p99 ms"], found["longest ms"]) == (5.0, 50.0, 99.0, 100.0)
 
 
 def test_scenarios_have_names_of_their_own() -> None:
-    names = [each.name for each in SCENARIOS]
+    names = [each.name for each in SCENARIOS] + [each.name for each in LINES]
     assert len(set(names)) == len(names)
+
+
+def at(point: float, per_second: float) -> Measurement:
+    figures = {"runs per second": per_second}
+    return Measurement(scenario="backlog", peer="bgjobs", round=1, figures=figures, point=point)
+
+
+def test_a_line_is_in_order_and_says_how_flat_it_is() -> None:
+    backlog = next(each for each in LINES if each.name == "backlog")
+    text = line_table(backlog, points([at(1e4, 900.0), at(1e3, 1000.0)], "backlog"))
+    assert text.index("| 1,000 |") < text.index("| 10,000 |")
+    assert "The slowest has 90 % of the rate of the fastest." in text
+
+
+def test_points_that_are_no_numbers_have_names() -> None:
+    persistence = next(each for each in LINES if each.name == "persistence")
+    assert len(persistence.names) == len(persistence.full)
+    assert "| always | 5 |" in line_table(persistence, {2.0: {"runs per second": 5.0}})
+
+
+def test_pictures_stand_below_their_tables() -> None:
+    text = report([DRAIN], LINES, [measured("bgjobs", 1, 1.0), at(1e3, 2.0)], {}, {"backlog": "b.svg"})
+    assert "(b.svg)" in text
+    assert text.index("| 1,000 |") < text.index("(b.svg)")
+
+
+def test_a_table_shows_what_it_is_to_show() -> None:
+    """Percentiles that only a picture needs are left out."""
+    latency = next(each for each in SCENARIOS if each.name == "latency")
+    figures = {"p5 ms": 1.0, "p50 ms": 2.0, "p99 ms": 3.0}
+    found = [Measurement(scenario="latency", peer="bgjobs", round=1, figures=figures)]
+    assert "| bgjobs | 2 | 3 |" in table(latency, spreads(found, "latency"))
