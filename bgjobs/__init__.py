@@ -11,6 +11,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .broker.async_client import AsyncClient
+    from .broker.bulk_retry import RetryReport
     from .broker.client import Client
     from .broker.errors import (
         BgjobsError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .broker.inspect.dead_letters import DeadLetter
     from .broker.inspect.events import EventInfo
     from .broker.inspect.functions import FunctionInfo
+    from .broker.inspect.letter_groups import AffectedKey, DeadLetterGroup
     from .broker.model import RunState
     from .broker.pausing import PauseInfo
     from .broker.receipt import BulkReceipt, Receipt
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from .worker.sync_context import SyncContext
 
 __all__ = [
+    "AffectedKey",
     "App",
     "AsyncClient",
     "AsyncRunHandle",
@@ -80,6 +83,7 @@ __all__ = [
     "Context",
     "Cron",
     "DeadLetter",
+    "DeadLetterGroup",
     "DeadLetterNotFound",
     "DefinitionError",
     "DuplicateFunction",
@@ -117,6 +121,7 @@ __all__ = [
     "RedisUnavailable",
     "ResultTimeout",
     "RetryAfter",
+    "RetryReport",
     "RunCancelled",
     "RunDropped",
     "RunFailed",
@@ -139,6 +144,7 @@ __all__ = [
 #: Where each public name comes from; the imports above say the same to type checkers.
 _HOMES = {
     "broker.async_client": ("AsyncClient",),
+    "broker.bulk_retry": ("RetryReport",),
     "broker.client": ("Client",),
     "broker.errors": (
         "BgjobsError",
@@ -175,6 +181,7 @@ _HOMES = {
     "broker.inspect.dead_letters": ("DeadLetter",),
     "broker.inspect.events": ("EventInfo",),
     "broker.inspect.functions": ("FunctionInfo",),
+    "broker.inspect.letter_groups": ("AffectedKey", "DeadLetterGroup"),
     "broker.model": ("RunState",),
     "broker.pausing": ("PauseInfo",),
     "broker.receipt": (

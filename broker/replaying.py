@@ -7,7 +7,7 @@ from typing import Any
 
 from . import ids
 from .codec import decode, encode
-from .conversation import Pause, Talk, reliably
+from .conversation import Talk, reliably
 from .errors import InvalidEvent, NotFound, RunNotFound, Undecodable, UsageError
 from .event import FunctionRef
 from .inspect.dead_letters import DeadLetter, Filter, get_dead_letter, list_dead_letters
@@ -54,15 +54,26 @@ def retry_letter(requests: Requests, id: str, *, to: FunctionRef | None, data: M
     is the dead letter's: repeating the request starts one run.
     """
     letter = yield from get_dead_letter(requests.keys, requests.patience(), id)
-    return (yield from _retry(requests, letter, to=to, data=data))
+    return (yield from retry(requests, letter, to=to, data=data))
 
 
-def _retry(
-    requests: Requests, letter: DeadLetter, *, to: FunctionRef | None, data: Mapping[str, Any] | None
+def retry(
+    requests: Requests,
+    letter: DeadLetter,
+    *,
+    to: FunctionRef | None = None,
+    data: Mapping[str, Any] | None = None,
+    from_start: bool = False,
 ) -> Talk[str]:
+    """`retry_letter` of one that was read; `from_start` makes a new run of the same function, and the letter goes."""
     if letter.kind == "event":
         return (yield from _resend(requests, letter, to=to, data=data))
     assert letter.run_id is not None
+    if to is None and data is None and from_start:
+        token = f"dead-letter:{letter.id}"
+        run = yield from replay_run(requests, letter.run_id, from_start=True, token=token)
+        yield from requests.do(discard([letter.id]))
+        return run
     if to is None and data is None:
         return (yield from replay_run(requests, letter.run_id, from_start=False, token=None))
     function = requests.function_key(to if to is not None else letter.function or "")
@@ -94,25 +105,6 @@ def _resend(
     yield from reliably(requests.patience(), ("XADD", requests.keys.events, "*", *flat))
     yield from requests.do(discard([letter.id]))
     return letter.event_id
-
-
-def retry_all(requests: Requests, which: Filter, rate: float | None) -> Talk[int]:
-    """Run every dead letter again that is there now; answers how many. `rate`: at most so many per second."""
-    count = 0
-    before: str | None = None
-    while True:
-        page = yield from list_dead_letters(requests.keys, requests.patience(), which, limit=_PAGE, before=before)
-        for letter in page:
-            try:
-                yield from _retry(requests, letter, to=None, data=None)
-            except (NotFound, UsageError):
-                continue  # somebody else was faster
-            count += 1
-            if rate:
-                yield Pause(1 / rate)
-        if len(page) < _PAGE:
-            return count
-        before = page[-1].id
 
 
 def purge(requests: Requests, which: Filter) -> Talk[int]:

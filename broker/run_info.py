@@ -25,6 +25,7 @@ class ErrorInfo:
     traceback: str = ""  # never with local variables
     attempt: int = 1  # the try that raised it
     step: str | None = None  # the step whose failure it was
+    place: str = ""  # innermost frame of the user's own code, "shop.jobs:charge_card"
 
     @classmethod
     def from_map(cls, stored: Mapping[str, Any]) -> ErrorInfo:
@@ -36,6 +37,7 @@ class ErrorInfo:
             traceback=_word(stored.get("traceback")),
             attempt=int(stored.get("attempt") or 1),
             step=step or None,
+            place=_word(stored.get("place")),
         )
 
 

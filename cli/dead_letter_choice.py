@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,38 +15,19 @@ from .output import show
 _PAGE = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What was said on the command line."""
-
-    ids: tuple[str, ...] = ()
-    function: str | None = None
-    error: str | None = None
-    older_than: float | None = None  # seconds
-    everything: bool = False
-
-    @property
-    def filtered(self) -> bool:
-        return self.everything or self.older_than is not None or bool(self.function or self.error)
-
-
 @dataclass(slots=True)
 class Chosen:
     """The ids of the chosen letters, read before anything is done, and what came of each."""
 
     ids: list[str]
-    rate: float | None  # a second
     outcomes: list[tuple[str, Any]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
 
     def each(self, act: Callable[[str], Any]) -> Chosen:
-        """Do it to each, at the rate; one that fails does not keep the others from it."""
+        """Do it to each; one that fails does not keep the others from it."""
         from ..broker.errors import BgjobsError, RedisUnavailable
 
-        begin = time.monotonic()
-        for place, letter in enumerate(self.ids):
-            if self.rate:
-                time.sleep(max(0.0, begin + place / self.rate - time.monotonic()))
+        for letter in self.ids:
             try:
                 self.outcomes.append((letter, act(letter)))
             except RedisUnavailable:
@@ -78,27 +58,34 @@ class Chosen:
             click.get_current_context().exit(1)
 
 
-def chosen(here: Connection, choice: Choice, rate: float | None) -> Chosen:
-    """The letters that a choice names.
+def narrowed(which: Mapping[str, Any]) -> bool:
+    """Whether any filter was given."""
+    return any(value is not None and value != "" for value in which.values())
 
-    Raises:
-        click.UsageError: it names none, or names them in two ways.
-    """
-    if choice.ids and choice.filtered:
+
+def keyed(here: Connection, which: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters of the command line as the client takes them."""
+    return {**which, "function": function_key(here, which.get("function"))}
+
+
+def check_choice(ids: Sequence[str], everything: bool, which: Mapping[str, Any]) -> None:
+    """Raise click.UsageError if a command names no letters, or names them in two ways."""
+    if ids and (everything or narrowed(which)):
         raise click.UsageError("Give either ids, or filters and --all.")
-    if not choice.ids and not choice.filtered:
-        raise click.UsageError("Say which: ids, --function, --error, --older-than, or --all.")
-    if rate is not None and rate <= 0:
-        raise click.UsageError("--rate takes a number above 0.")
-    return Chosen(list(choice.ids) if choice.ids else list(_all(here, choice)), rate)
+    if not ids and not everything and not narrowed(which):
+        raise click.UsageError("Say which: ids, filters such as --function and --error, or --all.")
 
 
-def _all(here: Connection, choice: Choice) -> Iterator[str]:
-    before, function = None, function_key(here, choice.function)
+def chosen(here: Connection, ids: Sequence[str], everything: bool, which: Mapping[str, Any]) -> Chosen:
+    """The letters that a command names. Raises click.UsageError."""
+    check_choice(ids, everything, which)
+    return Chosen(list(ids) if ids else list(_all(here, keyed(here, which))))
+
+
+def _all(here: Connection, which: dict[str, Any]) -> Iterator[str]:
+    before = None
     while True:
-        page = here.client.dead_letters.list(
-            function=function, error=choice.error, older_than=choice.older_than, limit=_PAGE, before=before
-        )
+        page = here.client.dead_letters.list(limit=_PAGE, before=before, **which)
         yield from (letter.id for letter in page)
         if len(page) < _PAGE:
             return

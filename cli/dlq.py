@@ -9,10 +9,11 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from .connection import Connection, connection
-from .dead_letter_choice import Choice, chosen
-from .function_choice import function_key
+from .dead_letter_choice import chosen, keyed, narrowed
+from .letter_groups import draw_groups
 from .options import DURATION, shared_options
 from .output import block, compact, fields, heading, json_text, plain, show, table
+from .retrying import retry_chosen
 from .times import ago, exact
 from .values import DATA, confirm, paged
 
@@ -24,9 +25,11 @@ _PAGE = 200
 
 
 def filters(command: F) -> F:
-    """Give a command `--function`, `--error` and `--older-than`."""
+    """Give a command `--function`, `--error`, `--fingerprint`, `--older-than` and `--newer-than`."""
     for option in (
+        click.option("--newer-than", type=DURATION, help="Only those that died since: 1h, 3 days."),
         click.option("--older-than", type=DURATION, help="Only those that died longer ago: 1h, 3 days."),
+        click.option("--fingerprint", metavar="HEX", help="Only of this group, see `bgjobs dlq groups`."),
         click.option("--error", metavar="TYPE", help="Only with this type of error, or this text in its message."),
         click.option("--function", metavar="APP/ID", help="Only of this function."),
     ):
@@ -43,11 +46,10 @@ def dlq() -> None:
 @filters
 @paged
 @shared_options
-def list_(function: str | None, error: str | None, older_than: float | None, limit: int, before: str | None) -> None:
+def list_(limit: int, before: str | None, **which: Any) -> None:
     """List dead letters, the newest first."""
     here = connection()
-    letters, function = here.client.dead_letters, function_key(here, function)
-    found = letters.list(function=function, error=error, older_than=older_than, limit=limit, before=before)
+    found = here.client.dead_letters.list(limit=limit, before=before, **keyed(here, which))
     following = found[-1].id if len(found) == limit else None
 
     def draw() -> None:
@@ -66,6 +68,16 @@ def list_(function: str | None, error: str | None, older_than: float | None, lim
             click.echo(f"More: --before {following}", err=True)
 
     show({"dead_letters": found, "next": following}, draw)
+
+
+@dlq.command()
+@filters
+@shared_options
+def groups(**which: Any) -> None:
+    """Group dead letters by function, error, and place in your code; the largest group first."""
+    here = connection()
+    found = here.client.dead_letters.groups(**keyed(here, which))
+    show({"groups": found}, lambda: draw_groups(found))
 
 
 @dlq.command("show")
@@ -104,20 +116,20 @@ def show_(id: str) -> None:
 @click.argument("ids", metavar="[ID...]", nargs=-1)
 @filters
 @click.option("--all", "everything", is_flag=True, help="All of them, or all that the filters leave.")
-@click.option("--rate", type=float, help="At most so many a second.")
+@click.option("--from-start", is_flag=True, help="As new runs, without the recorded steps.")
 @click.option("--to", metavar="APP/ID", help="Run them as this function, from the start.")
 @click.option("--data", type=DATA, help="JSON merged over the event's data; from the start.")
+@click.option("--rate", type=float, help="At most so many a second.")
+@click.option("--canary", type=int, help="Run so many first, the others only if these complete.")
+@click.option("--canary-timeout", type=DURATION, default="10m", show_default=True, help="For the canaries to end.")
+@click.option("--stop-on-same-error", is_flag=True, help="Stop when one fails again of what it had failed of.")
+@click.option("--dry-run", is_flag=True, help="Only say which are meant.")
 @shared_options
-def retry(rate: float | None, to: str | None, data: Any, **choice: Any) -> None:
-    """Run dead letters again: from the failed step, or, with --to or --data, from the start."""
-    if data is not None and not isinstance(data, dict):
+def retry(ids: tuple[str, ...], everything: bool, **given: Any) -> None:
+    """Run dead letters again, the oldest first: from the failed step, or, with --from-start, --to, --data, anew."""
+    if given["data"] is not None and not isinstance(given["data"], dict):
         raise click.UsageError("--data takes a JSON object, which is merged over the event's data.")
-    here = connection()
-    to = function_key(here, to)
-    again = chosen(here, Choice(**choice), rate).each(
-        lambda letter: here.client.dead_letters.retry(letter, to=to, data=data)
-    )
-    again.report("retried", lambda letter, run: f"{letter}  runs again as {run}")
+    retry_chosen(connection(), ids, everything, given)
 
 
 @dlq.command()
@@ -125,10 +137,10 @@ def retry(rate: float | None, to: str | None, data: Any, **choice: Any) -> None:
 @filters
 @click.option("--all", "everything", is_flag=True, help="All of them, or all that the filters leave.")
 @shared_options
-def discard(**choice: Any) -> None:
+def discard(ids: tuple[str, ...], everything: bool, **which: Any) -> None:
     """Remove dead letters by id; their runs stay failed, and leave as other finished runs do."""
     here = connection()
-    gone = chosen(here, Choice(**choice), None).each(lambda letter: here.client.dead_letters.discard(letter))
+    gone = chosen(here, ids, everything, which).each(lambda letter: here.client.dead_letters.discard(letter))
     gone.report("discarded", lambda letter, there: f"{letter}  {'discarded' if there else 'was not there'}")
 
 
@@ -137,14 +149,13 @@ def discard(**choice: Any) -> None:
 @click.option("--all", "everything", is_flag=True, help="All of them, or all that the filters leave.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @shared_options
-def purge(function: str | None, error: str | None, older_than: float | None, everything: bool, yes: bool) -> None:
+def purge(everything: bool, yes: bool, **which: Any) -> None:
     """Remove many dead letters at once."""
-    if not (everything or function or error or older_than is not None):
-        raise click.UsageError("Say which: --function, --error, --older-than, or --all.")
+    if not (everything or narrowed(which)):
+        raise click.UsageError("Say which: by filters, or --all.")
     here = connection()
     confirm("Remove these dead letters for good?", yes=yes)
-    function = function_key(here, function)
-    count = here.client.dead_letters.purge(function=function, error=error, older_than=older_than)
+    count = here.client.dead_letters.purge(**keyed(here, which))
     show({"purged": count}, lambda: click.echo(f"{count} dead letter{'s' * (count != 1)} removed."))
 
 
@@ -153,16 +164,12 @@ def purge(function: str | None, error: str | None, older_than: float | None, eve
 @click.option("--all", "everything", is_flag=True, help="Same as no filter.")
 @click.option("--output", "-o", type=click.File("w", encoding="utf-8"), default="-", help="File; standard output.")
 @shared_options
-def export(
-    function: str | None, error: str | None, older_than: float | None, everything: bool, output: IO[str]
-) -> None:
+def export(everything: bool, output: IO[str], **which: Any) -> None:
     """Write dead letters with their events' data as lines of JSON, the newest first."""
     here, before, count = connection(), None, 0
-    function = function_key(here, function)
+    chosen = keyed(here, which)
     while True:
-        page = here.client.dead_letters.list(
-            function=function, error=error, older_than=older_than, limit=_PAGE, before=before
-        )
+        page = here.client.dead_letters.list(limit=_PAGE, before=before, **chosen)
         for told in _with_data(here, page):
             output.write(json.dumps(plain(told), ensure_ascii=False) + "\n")
         count += len(page)

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from ..broker.codec import encode
 from ..broker.errors import UsageError
 from ..broker.operations import FAILURE
 from ..define.errors import NonRetriable, RetryAfter, StepFailed
+from .place import BGJOBS, place_of
 
 LONGEST_MESSAGE = 2_000
 LONGEST_TRACEBACK = 16_000
 
 #: The next attempt would raise them again.
 _FINAL = (NonRetriable, StepFailed, UsageError)
-
-#: Where bgjobs itself is: frames there say nothing about the user's mistake.
-_OWN = f"{Path(__file__).parent.parent}{os.sep}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +84,7 @@ def describe(error: BaseException, attempt: int) -> Failure:
         "message": message_of(error if len(leaves) > 1 else first),
         "traceback": _traceback(error),
         "attempt": attempt,
+        "place": place_of(first),
     }
     failed_step = next((leaf for leaf in leaves if isinstance(leaf, StepFailed)), None)
     if failed_step is not None and len(leaves) == 1:
@@ -102,7 +98,7 @@ def describe(error: BaseException, attempt: int) -> Failure:
         retriable=not any(isinstance(leaf, _FINAL) for leaf in leaves),
         after=max(delays) if delays else None,
         step=failed_step.step if failed_step is not None else "",
-        fingerprint=_fingerprint(first, str(fields["type"])),
+        fingerprint=_fingerprint(str(fields["type"]), str(fields["place"])),
     )
 
 
@@ -149,17 +145,10 @@ def _drop_own_frames(captured: traceback.TracebackException) -> None:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        foreign = [frame for frame in one.stack if not frame.filename.startswith(_OWN)]
+        foreign = [frame for frame in one.stack if not frame.filename.startswith(BGJOBS)]
         one.stack = traceback.StackSummary.from_list(foreign)
         todo += [one.__cause__, one.__context__, *(one.exceptions or ())]
 
 
-def _fingerprint(error: BaseException, kind: str) -> str:
-    place, step = "", error.__traceback__
-    while step is not None:
-        code: CodeType = step.tb_frame.f_code
-        if not code.co_filename.startswith(_OWN):
-            # No line number: the next deploy shifts it.
-            place = f"{code.co_filename}:{code.co_qualname}"
-        step = step.tb_next
+def _fingerprint(kind: str, place: str) -> str:
     return blake2b(f"{kind}\0{place}".encode("utf-8", "replace"), digest_size=6).hexdigest()

@@ -18,7 +18,7 @@ from .runs import read_runs
 
 LONGEST = 1_000  # dead letters per page
 LOOK_AT = 100_000  # entries that one question looks at
-_PAGE = 500
+PAGE = 500  # entries per exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +48,21 @@ class Filter:
         function: key of the function.
         error: part of the error's type or message.
         older_than: seconds since they were given up.
+        newer_than: the same, the other way round.
+        fingerprint: of the error: equal for failures of one kind from one place.
     """
 
     function: str | None = None
     error: str | None = None
     older_than: float | None = None
+    newer_than: float | None = None
+    fingerprint: str | None = None
 
     def accepts(self, letter: DeadLetter) -> bool:
         """Whether a dead letter passes; age is looked at elsewhere."""
         if self.function is not None and letter.function != self.function:
+            return False
+        if self.fingerprint is not None and letter.fingerprint != self.fingerprint:
             return False
         return self.error is None or self.error in f"{letter.error.type}: {letter.error.message}"
 
@@ -73,21 +79,31 @@ def list_dead_letters(
         limit: length of the page, at most 1,000.
         before: id of the last one of the page before.
     """
-    end = "+" if before is None else f"({before}"
-    if which.older_than is not None:
-        time = (yield from reliably(patience, ("TIME",)))[0]
-        oldest = int(time[0]) * 1000 + int(time[1]) // 1000 - int(which.older_than * 1000)
-        if before is None or oldest < int(before.partition("-")[0]):
-            end = str(max(oldest, 0))
     found: list[DeadLetter] = []
     limit = min(limit, LONGEST)
-    for _ in range(LOOK_AT // _PAGE):
-        page = (yield from reliably(patience, ("XREVRANGE", keys("dq"), end, "-", "COUNT", _PAGE)))[0]
-        found += [letter for letter in _letters(page) if which.accepts(letter)]
-        if len(found) >= limit or len(page) < _PAGE:
+    for _ in range(LOOK_AT // PAGE):
+        page, before = yield from scan_dead_letters(keys, patience, which, before)
+        found += page
+        if len(found) >= limit or before is None:
             break
-        end = f"({page[-1][0].decode()}"
     return (yield from _with_events(keys, patience, found[:limit]))
+
+
+def scan_dead_letters(
+    keys: Keys, patience: Patience, which: Filter, before: str | None
+) -> Talk[tuple[list[DeadLetter], str | None]]:
+    """Dead letters among the next entries, with nothing read of their runs; and where to go on, None at the end."""
+    now = (yield from reliably(patience, ("TIME",)))[0]
+    now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
+    end = "+" if before is None else f"({before}"
+    if which.older_than is not None:
+        latest = now_ms - int(which.older_than * 1000)
+        if before is None or latest < int(before.partition("-")[0]):
+            end = str(max(latest, 0))
+    start = "-" if which.newer_than is None else str(max(now_ms - int(which.newer_than * 1000), 0))
+    page = (yield from reliably(patience, ("XREVRANGE", keys("dq"), end, start, "COUNT", PAGE)))[0]
+    found = [letter for letter in _letters(page) if which.accepts(letter)]
+    return found, page[-1][0].decode() if len(page) == PAGE else None
 
 
 def get_dead_letter(keys: Keys, patience: Patience, id: str) -> Talk[DeadLetter]:

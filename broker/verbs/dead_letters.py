@@ -3,49 +3,98 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, Unpack
 
+from ..bulk_retry import CANARY_SECONDS, RetryPlan, RetryReport, retry_many
+from ..conversation import Talk
 from ..durations import Duration, seconds
+from ..errors import UsageError
 from ..event import FunctionRef
 from ..inspect.dead_letters import DeadLetter, Filter, get_dead_letter, list_dead_letters
-from ..replaying import purge, retry_all, retry_letter
+from ..inspect.letter_groups import DeadLetterGroup, group_dead_letters
+from ..replaying import purge, retry_letter
 from ..requests import Requests
 from ..transitions import discard
 from .face import AsyncPart, Part
 
 
-def _filter(requests: Requests, function: FunctionRef | None, error: str | None, older_than: Duration | None) -> Filter:
+class Filters(TypedDict, total=False):
+    """Which dead letters are meant: those that pass all that is given."""
+
+    function: FunctionRef | None  # of this function
+    error: str | None  # with this in the error's type or message
+    fingerprint: str | None  # of the group with this fingerprint
+    older_than: Duration | None  # given up longer ago
+    newer_than: Duration | None  # given up since
+
+
+class RetryAll(Filters, total=False):
+    """Which dead letters are run again, and how; see `RetryPlan`."""
+
+    ids: Sequence[str]  # these instead of those that filters mean
+    to: FunctionRef | None
+    data: Mapping[str, Any] | None
+    rate: float | None
+    from_start: bool
+    canary: int | None
+    canary_timeout: Duration
+    stop_on_same_error: bool
+    dry_run: bool
+
+
+def _filter(requests: Requests, given: Filters) -> Filter:
+    function, older, newer = given.get("function"), given.get("older_than"), given.get("newer_than")
     return Filter(
         function=None if function is None else requests.function_key(function),
-        error=error,
-        older_than=None if older_than is None else seconds(older_than, what="older_than"),
+        error=given.get("error"),
+        fingerprint=given.get("fingerprint"),
+        older_than=None if older is None else seconds(older, what="older_than"),
+        newer_than=None if newer is None else seconds(newer, what="newer_than"),
     )
+
+
+def _retry_all(requests: Requests, given: RetryAll) -> Talk[RetryReport]:
+    which = _filter(requests, given)
+    if "ids" in given and which != Filter():
+        raise UsageError("Both ids and filters were given.", remedy="Give one of them.")
+    plan = RetryPlan(
+        to=given.get("to"),
+        data=given.get("data"),
+        rate=given.get("rate"),
+        from_start=given.get("from_start", False),
+        canary=given.get("canary"),
+        canary_timeout=seconds(given.get("canary_timeout", CANARY_SECONDS), what="canary_timeout"),
+        stop_on_same_error=given.get("stop_on_same_error", False),
+        dry_run=given.get("dry_run", False),
+    )
+    return retry_many(requests, which, plan, given.get("ids"))
 
 
 class DeadLetters(Part):
     """`Client.dead_letters`."""
 
     def list(
-        self,
-        *,
-        function: FunctionRef | None = None,
-        error: str | None = None,
-        older_than: Duration | None = None,
-        limit: int = 100,
-        before: str | None = None,
+        self, *, limit: int = 100, before: str | None = None, **which: Unpack[Filters]
     ) -> builtins.list[DeadLetter]:
         """Dead letters, the newest first.
 
         Args:
-            function: only of this function.
-            error: only with this in the error's type or message.
-            older_than: only given up longer ago.
             limit: at most so many, up to 1,000.
             before: id of the last one of the page before.
+            which: `Filters`.
         """
-        requests, which = self._requests, _filter(self._requests, function, error, older_than)
-        return self._do(list_dead_letters(requests.keys, requests.patience(), which, limit=limit, before=before))
+        requests, chosen = self._requests, _filter(self._requests, which)
+        return self._do(list_dead_letters(requests.keys, requests.patience(), chosen, limit=limit, before=before))
+
+    def groups(self, **which: Unpack[Filters]) -> builtins.list[DeadLetterGroup]:
+        """Dead letters by function, type of error and place in the user's code, the largest group first.
+
+        Args:
+            which: `Filters`.
+        """
+        requests = self._requests
+        return self._do(group_dead_letters(requests.keys, requests.patience, _filter(requests, which)))
 
     def get(self, id: str) -> DeadLetter:
         """One dead letter. Raises DeadLetterNotFound."""
@@ -71,43 +120,39 @@ class DeadLetters(Part):
         """Remove it; its run stays failed. False if there was none."""
         return self._do(self._requests.do(discard([id]))) > 0
 
-    def retry_all(
-        self,
-        *,
-        function: FunctionRef | None = None,
-        error: str | None = None,
-        older_than: Duration | None = None,
-        rate: float | None = None,
-    ) -> int:
-        """Run all of them again, at most `rate` per second; answers how many. Filters as for `list`."""
-        return self._do(retry_all(self._requests, _filter(self._requests, function, error, older_than), rate))
+    def retry_all(self, **given: Unpack[RetryAll]) -> RetryReport:
+        """Run all of them again that are there now, the oldest first.
 
-    def purge(
-        self,
-        *,
-        function: FunctionRef | None = None,
-        error: str | None = None,
-        older_than: Duration | None = None,
-    ) -> int:
+        Args:
+            given: `Filters` or `ids`, and how: `rate` at most so many a second; `from_start` as new runs; `to` and
+                `data` as for `retry`; `canary` so many first, the others only if these complete within
+                `canary_timeout`; `stop_on_same_error` when one fails again of what it had; `dry_run` only tells
+                which are meant.
+
+        Raises:
+            UsageError: a rate or a number of canaries that is not above 0.
+        """
+        return self._do(_retry_all(self._requests, given))
+
+    def purge(self, **which: Unpack[Filters]) -> int:
         """Remove all of them; answers how many. Filters as for `list`."""
-        return self._do(purge(self._requests, _filter(self._requests, function, error, older_than)))
+        return self._do(purge(self._requests, _filter(self._requests, which)))
 
 
 class AsyncDeadLetters(AsyncPart):
     """`AsyncClient.dead_letters`: the same, awaited."""
 
     async def list(
-        self,
-        *,
-        function: FunctionRef | None = None,
-        error: str | None = None,
-        older_than: Duration | None = None,
-        limit: int = 100,
-        before: str | None = None,
+        self, *, limit: int = 100, before: str | None = None, **which: Unpack[Filters]
     ) -> builtins.list[DeadLetter]:
         """See `DeadLetters.list`."""
-        requests, which = self._requests, _filter(self._requests, function, error, older_than)
-        return await self._do(list_dead_letters(requests.keys, requests.patience(), which, limit=limit, before=before))
+        requests, chosen = self._requests, _filter(self._requests, which)
+        return await self._do(list_dead_letters(requests.keys, requests.patience(), chosen, limit=limit, before=before))
+
+    async def groups(self, **which: Unpack[Filters]) -> builtins.list[DeadLetterGroup]:
+        """See `DeadLetters.groups`."""
+        requests = self._requests
+        return await self._do(group_dead_letters(requests.keys, requests.patience, _filter(requests, which)))
 
     async def get(self, id: str) -> DeadLetter:
         """See `DeadLetters.get`."""
@@ -121,23 +166,10 @@ class AsyncDeadLetters(AsyncPart):
         """See `DeadLetters.discard`."""
         return (await self._do(self._requests.do(discard([id])))) > 0
 
-    async def retry_all(
-        self,
-        *,
-        function: FunctionRef | None = None,
-        error: str | None = None,
-        older_than: Duration | None = None,
-        rate: float | None = None,
-    ) -> int:
+    async def retry_all(self, **given: Unpack[RetryAll]) -> RetryReport:
         """See `DeadLetters.retry_all`."""
-        return await self._do(retry_all(self._requests, _filter(self._requests, function, error, older_than), rate))
+        return await self._do(_retry_all(self._requests, given))
 
-    async def purge(
-        self,
-        *,
-        function: FunctionRef | None = None,
-        error: str | None = None,
-        older_than: Duration | None = None,
-    ) -> int:
+    async def purge(self, **which: Unpack[Filters]) -> int:
         """See `DeadLetters.purge`."""
-        return await self._do(purge(self._requests, _filter(self._requests, function, error, older_than)))
+        return await self._do(purge(self._requests, _filter(self._requests, which)))

@@ -81,7 +81,7 @@ async def test_retry_of_one_goes_on_in_the_same_run(redis_url: str, namespace: s
         (letter,) = answer.json["dead_letters"]
         log.clear()
         again = (await bgjobs.go("dlq", "retry", letter["id"], "--json")).json
-        assert again == {"retried": [{"id": letter["id"], "outcome": letter["run_id"]}], "failed": []}
+        assert again["retried"] == [{"id": letter["id"], "outcome": letter["run_id"]}]
         assert await here.client.result(letter["run_id"], timeout=30) == "packed 0"
         gone = await bgjobs.go("dlq", "retry", letter["id"], status=1)
         assert "There is no dead letter" in gone.err
@@ -165,3 +165,29 @@ async def test_an_event_that_cannot_be_ingested_is_a_letter_too(
 def test_ids_and_filters_do_not_go_together(bgjobs: Shell) -> None:
     assert "either ids, or filters" in bgjobs("dlq", "retry", "1-0", "--all", status=2).err
     assert "above 0" in bgjobs("dlq", "retry", "--all", "--rate", "0", status=2).err
+
+
+async def test_groups_and_a_careful_retry(redis_url: str, namespace: str, bgjobs: Shell) -> None:
+    """Canaries that fail are status 1, and the others are left alone; a dry run only lists."""
+    log: list[Any] = ["broken"]
+    async with live(factory(log), redis_url, namespace) as here:
+        await fail(here, 3)
+        groups = (await bgjobs.go("dlq", "groups", "--json")).json["groups"]
+        assert sorted((each["function"], each["error_type"], each["count"]) for each in groups) == [
+            ("shop/pack", "ConnectionError", 3),
+            ("shop/print", "ValueError", 3),
+        ]
+        fingerprint = next(each["fingerprint"] for each in groups if each["function"] == "shop/pack")
+        row = next(line for line in (await bgjobs.go("dlq", "groups")).lines if line.startswith(fingerprint))
+        assert "ConnectionError: the scale is away" in row
+        dry = await bgjobs.go("dlq", "retry", "--fingerprint", fingerprint, "--dry-run")
+        assert (len(dry.lines), dry.err) == (3, "3 would be retried.\n")
+        words = ("dlq", "retry", "--fingerprint", fingerprint, "--canary", "1", "--json")
+        told = (await bgjobs.go(*words, status=1)).json
+        assert (told["matched"], len(told["retried"]), told["left"]) == (3, 1, 2)
+        assert told["stopped"].endswith(" failed")
+        log.clear()
+        answer = await bgjobs.go("dlq", "retry", "--function", "print", "--from-start", "--stop-on-same-error")
+        assert "3 retried, 0 failed." in answer.err
+        bgjobs_wrong = await bgjobs.go("dlq", "retry", "--all", "--canary", "0", status=2)
+        assert "canaries" in bgjobs_wrong.err

@@ -24,7 +24,7 @@ def read_history(asking: Asking, facts: Facts) -> Talk[list[Happening]]:
     places = [f"h:{place}" for place in range(KEPT)]
     (kept,) = yield from reliably(asking.patience, ("HMGET", key, "@e", "@n", *places))
     error, count, *packed = kept
-    entries = sorted(msgpack.unpackb(each, raw=False) for each in packed if each is not None)
+    entries = sorted(_entry(each) for each in packed if each is not None)
     history = [Happening(time=moment(facts.number("t")), what="created", text=_made(facts))]
     if count is not None and int(count) > len(entries):
         history.append(Happening(time=None, what="...", text=f"{int(count) - len(entries):,} entries are not kept"))
@@ -35,6 +35,12 @@ def read_history(asking: Asking, facts: Facts) -> Talk[list[Happening]]:
     if facts["z"]:
         history.append(_end(facts, error))
     return history
+
+
+def _entry(packed: bytes) -> list[Any]:
+    # A message that was cut may end within a character.
+    parts = msgpack.unpackb(packed, raw=True)
+    return [part.decode("utf-8", "replace") if isinstance(part, bytes) else part for part in parts]
 
 
 def _made(facts: Facts) -> str:
