@@ -45,6 +45,8 @@ class StreamReader:
         consumer: str,
     ) -> None:
         self._blocking = blocking
+        # As it comes: redis-py makes each entry's dict in Python, field by field.
+        blocking.set_response_callback("XREADGROUP", lambda reply, **_: reply)
         self._client = client
         self._keys = keys
         self._app = app
@@ -56,7 +58,7 @@ class StreamReader:
         words = ("COUNT", count, "BLOCK", block_ms, "STREAMS", self._keys.events, ">")
         with self._group():
             reply = await self._blocking.execute_command("XREADGROUP", "GROUP", self._app, self._consumer, *words)
-        return list(reply[0][1]) if reply else []
+        return [(entry, dict(zip(flat[::2], flat[1::2], strict=True))) for entry, flat in reply[0][1]] if reply else []
 
     async def own_pending(self, count: int = 200) -> list[Entry]:
         """Entries that were delivered to this consumer and never acknowledged. Raises GroupLost.

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgpack
 
-from ..broker import ids
 from ..broker.codec import WellFormed, as_msgpack, decode
 from ..broker.defaults import MAX_EVENT_BYTES, MAX_ID_LENGTH, MAX_KEY_LENGTH
 from ..broker.errors import BgjobsError
+from ..broker.ids import event_key, run_id
 from ..broker.model import IngestEvent, LeasedRun, Match
 from ..broker.operations import SUCCESS
 from ..broker.validation import INVOKE, event_name
@@ -19,7 +19,7 @@ from ..define.arriving import policies_of
 from ..define.errors import DefinitionError
 from ..define.filters import FilterError, compile_filter
 from ..define.limiter import limiter_references
-from ..define.matching import Matched, Unevaluable
+from ..define.matching import Matched, Unevaluable, matched
 from ..define.names import LIFECYCLE_EVENTS
 from ..define.paths import compile_path
 from ..define.registry import Definition
@@ -77,7 +77,8 @@ class Decider:
         self._app = app
         self._catalog = catalog
         self._metrics = metrics
-        self._names: dict[bytes, str] = {}
+        self._names: dict[bytes | None, str] = {}  # as the stream has them -> checked
+        self._functions: dict[str, str] = {}  # function key -> id
         self._well_formed = WellFormed()
         self.undecidable: Unevaluable | None = None  # a wait's filter that can't be evaluated here
 
@@ -106,21 +107,18 @@ class Decider:
 
     def match(self, event: IngestEvent) -> None:
         """Decide anew whom the event starts and which waits it may end."""
-        if event.bad and event.name != INVOKE:
-            return
-        knowledge = self._catalog.knowledge
-        interest = self._catalog.interest(event.name)
-        candidates = knowledge.matcher.candidates(event.name)
         if event.name == INVOKE:
             event.matches = self._invoked(event)
-        elif not candidates.open:
-            event.matches = [_match(event, each) for each in candidates.settled]
-        else:
-            seen = LazyEvent(event, event.partition or None)
-            event.matches = [_match(event, each) for each in candidates.decide(seen, self._undecided)]
-        event.buckets = []
-        if interest.version and event.name != INVOKE:
-            self._find_buckets(event, interest.paths)
+            return
+        if event.bad:
+            return
+        candidates = self._catalog.knowledge.matcher.candidates(event.name)
+        starts = candidates.settled
+        if candidates.open:
+            starts = candidates.decide(LazyEvent(event, event.partition or None), self._undecided)
+        event.matches = [_match(event, each) for each in starts]
+        interest = self._catalog.interest(event.name)
+        event.buckets = self._buckets(event, interest.paths) if interest.version else ()
 
     def verdict(self, event: IngestEvent, member: str, expression: str) -> bool:
         """Whether a wait's filter lets the event through; one that can't decide about it does not.
@@ -142,66 +140,80 @@ class Decider:
     def leased(self, event: IngestEvent, match_index: int, g: bytes, now_ms: int) -> LeasedRun:
         """The run that the ingest script leased to this worker at once."""
         match = event.portion()[0][match_index]
-        return LeasedRun(
-            id=match.run,
-            app=self._app,
-            function=match.function.partition("/")[2],
-            g=g,
-            queue=match.queue,
-            event_name=event.name,
-            event_id=event.id,
-            data=event.data,
-            created_ms=int(event.score),
-            now_ms=now_ms,
-            started_ms=now_ms,
-            partition=event.partition,
-            kind="invoke" if event.name == INVOKE else "",
+        run = LeasedRun(
+            match.run,
+            self._app,
+            self._functions.get(match.function) or self._function(match.function),
+            g,
+            match.queue,
+            event.name,
+            event.id,
+            event.data,
+            int(event.score),
+            now_ms,
+            now_ms,
         )
+        if event.partition:
+            run.partition = event.partition
+        if event.name == INVOKE:
+            run.kind = "invoke"
+        return run
+
+    def _function(self, key: str) -> str:
+        function = self._functions[key] = key.partition("/")[2]
+        return function
 
     def _read(self, stream_id: str, fields: dict[bytes, bytes]) -> IngestEvent:
-        name = self._name(fields)
+        raw_name = fields.get(b"n")
+        name = self._names.get(raw_name) or self._name(raw_name)
         ms, _, sequence = stream_id.partition("-")
         raw_id = fields.get(b"i")
         event_id = raw_id.decode() if raw_id else stream_id
         data = as_msgpack(fields.get(b"d", b""))
+        generated = not raw_id or b"g" in fields
         if len(event_id) > MAX_ID_LENGTH:
             raise BadEntry(f"its id has {len(event_id)} characters, more than {MAX_ID_LENGTH}")
         if len(data) > MAX_EVENT_BYTES:
             raise BadEntry(f"its data takes {len(data):,} bytes, more than {MAX_EVENT_BYTES:,}")
         if not self._well_formed(data):
             raise BadEntry("its data is neither MessagePack nor JSON")
+        event = IngestEvent(
+            stream_id,
+            name,
+            event_id,
+            event_key(name, event_id),
+            data,
+            generated,
+            int(ms) + (int(sequence) & 4095) / 4096,
+        )
+        if len(fields) != 4 or not generated or b"d" not in fields or name == INVOKE:
+            self._read_rest(event, fields)
+        return event
+
+    def _read_rest(self, event: IngestEvent, fields: dict[bytes, bytes]) -> None:
+        """What few events have."""
         due = int(fields[b"t"]) if b"t" in fields else 0
         if not 0 <= due < 2**53:
             raise BadEntry("its time t is not in milliseconds since 1970")
         partition = fields[b"k"].decode() if b"k" in fields else ""
         if len(partition) > MAX_KEY_LENGTH:
             raise BadEntry(f"its partition key has {len(partition)} characters, more than {MAX_KEY_LENGTH}")
-        return IngestEvent(
-            stream_id=stream_id,
-            name=name,
-            id=event_id,
-            key=ids.event_key(name, event_id),
-            data=data,
-            generated=b"g" in fields or not raw_id,
-            score=int(ms) + (int(sequence) & 4095) / 4096,
-            due_ms=due,
-            partition=partition,
-            target=fields[b"f"].decode() if b"f" in fields else "",
-            fields=_flat(fields, raw_id or stream_id.encode()) if due or name == INVOKE else (),
-        )
+        event.due_ms = due
+        event.partition = partition
+        if b"f" in fields:
+            event.target = fields[b"f"].decode()
+        if due or event.name == INVOKE:
+            event.fields = _flat(fields, event.id.encode())
 
-    def _name(self, fields: dict[bytes, bytes]) -> str:
-        raw = fields.get(b"n")
+    def _name(self, raw: bytes | None) -> str:
         if raw is None:
             raise BadEntry("it has no field n, the event's name")
-        name = self._names.get(raw)
-        if name is None:
-            name = raw.decode()
-            if name != INVOKE and name not in LIFECYCLE_EVENTS:
-                event_name(name)
-            if len(self._names) >= _MOST_NAMES:
-                self._names.clear()
-            self._names[raw] = name
+        name = raw.decode()
+        if name != INVOKE and name not in LIFECYCLE_EVENTS:
+            event_name(name)
+        if len(self._names) >= _MOST_NAMES:
+            self._names.clear()
+        self._names[raw] = name
         return name
 
     def _invoked(self, event: IngestEvent) -> list[Match]:
@@ -214,19 +226,21 @@ class Decider:
         if definition is None:
             return []
         seen = LazyEvent(event, event.partition or None)
-        return [_match(event, Matched(definition, limiter_references(definition, seen), policies_of(definition, seen)))]
+        return [_match(event, matched(definition, limiter_references(definition, seen), policies_of(definition, seen)))]
 
-    def _find_buckets(self, event: IngestEvent, paths: tuple[str, ...]) -> None:
+    def _buckets(self, event: IngestEvent, paths: tuple[str, ...]) -> list[str]:
         seen = LazyEvent(event, event.partition or None)
+        buckets = []
         for path in paths:
             if not path:
-                event.buckets.append(f"{event.name}||")
+                buckets.append(f"{event.name}||")
                 continue
             value = compile_path(path).get(seen)
             if value is not MISSING:
-                event.buckets.append(f"{event.name}|{path}|{value_hash(value)}")
-        if event.buckets:
+                buckets.append(f"{event.name}|{path}|{value_hash(value)}")
+        if buckets:
             event.envelope = SUCCESS + wait_outcome(event)
+        return buckets
 
     def _undecided(self, definition: Definition, error: FilterError) -> None:
         logger.warning("a filter of %s can't decide: %s", definition.key, error)
@@ -239,16 +253,8 @@ def wait_outcome(event: IngestEvent) -> bytes:
 
 
 def _match(event: IngestEvent, matched: Matched) -> Match:
-    definition = matched.definition
-    key = definition.key
-    return Match(
-        run=ids.run_id(key, event.key),
-        function=key,
-        queue=definition.queue_key,
-        priority_ms=definition.priority_ms,
-        limiters=matched.limiters,
-        policies=matched.policies,
-    )
+    key, queue, priority_ms, limiters, policies = matched
+    return Match(run_id(key, event.key), key, queue, priority_ms, limiters, policies)
 
 
 def _flat(fields: dict[bytes, bytes], event_id: bytes) -> tuple[bytes, ...]:

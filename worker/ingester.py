@@ -147,7 +147,7 @@ class Ingester:
             batch = self._next_batch(events)
             reply = await self._send(batch)
             for index, member, filter_text in reply.candidates:
-                batch[index].residual[member] = self._decider.verdict(batch[index], member, filter_text)
+                batch[index].judge(member, self._decider.verdict(batch[index], member, filter_text))
             for index, reached in reply.unfinished:
                 batch[index].reached = reached
             if reply.stale:
@@ -162,15 +162,14 @@ class Ingester:
             events[:0] = [batch[index] for index in sorted(again)]
 
     def _next_batch(self, events: list[IngestEvent]) -> list[IngestEvent]:
-        batch: list[IngestEvent] = []
-        matches = 0
-        while (
-            events
-            and len(batch) < INGEST_BATCH_EVENTS
-            and (not batch or matches + len(events[0].matches) <= MOST_MATCHES)
-        ):
-            matches += len(events[0].matches)
-            batch.append(events.pop(0))
+        matches = number = 0
+        for event in events[:INGEST_BATCH_EVENTS]:
+            matches += len(event.matches)
+            if number and matches > MOST_MATCHES:
+                break
+            number += 1
+        batch = events[:number]
+        del events[:number]
         return batch
 
     async def _send(self, batch: list[IngestEvent]) -> IngestReply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from .arriving import Policies, arrival_keys, policies_of
 from .errors import DefinitionError
@@ -22,13 +22,14 @@ FilterErrors: TypeAlias = Callable[[Definition, FilterError], None]
 _MOST_NAMES = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """A function that an event starts."""
+class Matched(NamedTuple):
+    """A function that an event starts. Mostly the same for all events of a name: it holds what each needs."""
 
-    definition: Definition
+    key: str  # of the function
+    queue: str  # "<app>:<queue>"
+    priority_ms: int
     limiters: str  # references joined by blanks, see `limiter`
-    policies: Policies = ()  # what decides before there is a run, see `arriving`
+    policies: Policies  # what decides before there is a run, see `arriving`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class Candidates:
                     limiters = limiter_references(definition, event)
                 if policies is None:
                     policies = policies_of(definition, event)
-                found.append(Matched(definition, limiters, policies))
+                found.append(matched(definition, limiters, policies))
         return tuple(found)
 
 
@@ -131,12 +132,17 @@ class Matcher:
         candidates = [_candidate(definition, name) for definition in {each.id: each for each in named}.values()]
         return Candidates(
             settled=tuple(
-                Matched(each.definition, each.limiters, each.policies)
+                matched(each.definition, each.limiters, each.policies)
                 for each in candidates
                 if not each.filters and each.limiters is not None and each.policies is not None
             ),
             open=tuple(each for each in candidates if each.filters or each.limiters is None or each.policies is None),
         )
+
+
+def matched(definition: Definition, limiters: str, policies: Policies) -> Matched:
+    """A function that an event starts, with the limiters and policies that hold for that event."""
+    return Matched(definition.key, definition.queue_key, definition.priority_ms, limiters, policies)
 
 
 def trigger_matches(pattern: str, name: str) -> bool:

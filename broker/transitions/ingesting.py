@@ -85,7 +85,7 @@ def _seldom(event: IngestEvent, until: str, policies: Mapping[int, Any]) -> dict
     return {
         "buckets": event.buckets,
         "envelope": event.envelope,
-        "verdicts": event.residual,
+        "verdicts": event.residual or {},
         "due": event.due_ms,
         "fields": event.fields,
         "bad": event.bad,

@@ -205,7 +205,7 @@ class Driver:
             while events:
                 replies.append(reply := await self.ingest_once(events, worker=worker.decode()))
                 for index, member, text in reply.candidates:
-                    events[index].residual[member] = verdict(member, text)
+                    events[index].judge(member, verdict(member, text))
                 for index, reached in reply.unfinished:
                     events[index].reached = reached
                 again = {*reply.stale, *(each[0] for each in (*reply.candidates, *reply.unfinished))}

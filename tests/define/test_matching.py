@@ -30,7 +30,7 @@ def matched(matcher: Matcher, name: str, data: Any = None, errors: list[str] | N
             raise AssertionError(error)
         errors.append(f"{which.id} {error.reason}")
 
-    return [each.definition.id for each in matcher.match({"id": "e1", "name": name, "data": data}, count)]
+    return [each.key.partition("/")[2] for each in matcher.match({"id": "e1", "name": name, "data": data}, count)]
 
 
 def test_exact_and_wildcard_names() -> None:
@@ -83,7 +83,7 @@ def test_a_filter_that_errs_does_not_match_and_is_counted() -> None:
 def test_names_without_filters_need_no_data() -> None:
     matcher = Matcher([definition("f", "order/*", concurrency=[ConcurrencyData(limit=2)]), definition("g", "user/*")])
     candidates = matcher.candidates("order/created")
-    assert [each.definition.id for each in candidates.settled] == ["f"]
+    assert [each.key.partition("/")[2] for each in candidates.settled] == ["f"]
     assert candidates.settled[0].limiters
     assert not candidates.open
     assert matcher.candidates("order/created") is candidates
