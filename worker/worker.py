@@ -38,6 +38,7 @@ from .options import WorkerOptions
 from .ports import Services
 from .registration import register_app, served_queues
 from .sampler import Sampler
+from .stopping import let_runs_end
 from .threads import ThreadPool
 from .ticks import Ticks
 from .trimming import Trimming
@@ -45,7 +46,6 @@ from .trimming import Trimming
 logger = logging.getLogger("bgjobs.worker")
 
 _CONNECT_SECONDS = 5.0
-_HAND_BACK_SECONDS = 5.0
 _OLD_TASKS_SECONDS = 10.0  # how long runs of a lost lease may take to end before a new incarnation begins beside them
 
 
@@ -156,7 +156,6 @@ class Worker:
         self._stopping.set()
         if self._incarnation is not None:
             self._incarnation.stop_leasing()
-            self._incarnation.host.each(lambda execution: execution.stop_at_step_boundary())
 
     def abort(self) -> None:
         self.request_stop()
@@ -270,24 +269,7 @@ class Worker:
             await each.stop()
         if incarnation is not None:
             incarnation.stop_leasing()
-            incarnation.host.each(lambda execution: execution.stop_at_step_boundary())
-            if not await self._runs_ended(incarnation.host):
-                logger.info("handing back %d runs", incarnation.host.running)
-                incarnation.host.each(lambda execution: execution.interrupt())
-                await incarnation.host.wait(_HAND_BACK_SECONDS)
+            await let_runs_end(incarnation.host, self._options.shutdown_timeout, self._aborting)
             await incarnation.leave()
             await self._isolated.close()
         await self.broker.aclose()
-
-    async def _runs_ended(self, host: Host) -> bool:
-        """Wait for runs to end, for the shutdown time-out at most, or until asked to abort."""
-        ended = asyncio.ensure_future(host.wait())
-        aborting = asyncio.ensure_future(self._aborting.wait())
-        try:
-            await asyncio.wait(
-                {ended, aborting}, timeout=self._options.shutdown_timeout, return_when=asyncio.FIRST_COMPLETED
-            )
-            return ended.done()
-        finally:
-            ended.cancel()
-            aborting.cancel()

@@ -9,6 +9,8 @@ import pytest
 from bgjobs import App, Context, RunState, SyncContext
 from bgjobs.broker.errors import RunCancelled, RunFailed
 from bgjobs.define.errors import StepFailed
+from bgjobs.worker import stopping
+from bgjobs.worker.unwinding import Mode
 from tests.waiting import until_async
 from tests.worker.live import live
 
@@ -71,8 +73,11 @@ async def test_a_def_function_leaves_and_comes_back(redis_url: str, namespace: s
     assert bodies == ["welcome", "tips"]
 
 
-async def test_another_worker_goes_on_where_the_first_one_stopped(redis_url: str, namespace: str) -> None:
-    """A graceful stop hands runs back at a step boundary without using up an attempt."""
+@pytest.mark.parametrize("time_left", [True, False])
+async def test_a_graceful_stop(
+    redis_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch, time_left: bool
+) -> None:
+    """Runs end if there is time; else they are handed back at a step boundary without using up an attempt."""
     bodies: list[str] = []
     in_body, go_on = threading.Event(), threading.Event()
 
@@ -93,14 +98,18 @@ async def test_another_worker_goes_on_where_the_first_one_stopped(redis_url: str
 
         return app
 
-    async with live(app_of("old"), redis_url, namespace) as here:
+    monkeypatch.setattr(stopping, "_GO_ON_PART", 1.0 if time_left else 0.0)
+    async with live(app_of("old"), redis_url, namespace, shutdown_timeout=60.0) as here:
         run = (await here.client.send("go")).run_id("long")
         await asyncio.to_thread(in_body.wait, 10)
         here.worker.request_stop()
+        host = here.worker._incarnation.host  # type: ignore[union-attr]
+        if not time_left:
+            await until_async(lambda: host._executor.live[run].mode is Mode.STOPPING)
         go_on.set()
         await here.task
     async with live(app_of("new"), redis_url, namespace) as here:
-        assert await here.client.result(run, timeout=30) == ["old", "new", 1]
+        assert await here.client.result(run, timeout=30) == ["old", "old" if time_left else "new", 1]
     assert bodies == ["first"]
 
 
