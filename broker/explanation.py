@@ -20,6 +20,8 @@ class HoldReason(StrEnum):
     NOT_SERVED = "not served"  # no worker that has it reads its queue
     SUSPECT = "suspect"  # workers died with it; it starts alone
     CONCURRENCY = "concurrency"
+    THROTTLE = "throttle"
+    PAUSED = "paused"  # its function, its queue, or its value of a key
     SLEEP = "sleep"
     EVENT = "event"
     SIGNAL = "signal"

@@ -65,7 +65,7 @@ def _recorded(asking: Asking, facts: Facts) -> Talk[Explanation]:
     holds: list[Hold] = []
     if state is RunState.QUEUED:
         holds, expected = yield from explain_queued(asking, facts)
-        estimated = expected is not None
+        estimated = expected is not None and holds[0].reason is not HoldReason.THROTTLE
     elif state is RunState.WAITING:
         holds = yield from explain_pending(asking, facts)
         expected = holds[0].due if holds else None

@@ -56,6 +56,7 @@ def read_now(patience: Patience, offset_ms: int) -> Talk[int]:
 # fmt: off
 _FIELDS = (
     "s", "f", "q", "n", "i", "t", "b", "z", "sc", "g", "w", "l", "h", "a", "k", "np", "x", "pa", "ps", "rc", "ro", "dl",
+    "pg",
 )
 # fmt: on
 _MOST_STEPS = 1_000

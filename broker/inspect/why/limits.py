@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from ...conversation import Command, Talk, reliably
-from ...explanation import Hold, Holder, HoldReason
-from ...limiter_ids import own_limiter, shared_limiter
+from ...explanation import Holder
+from ...limiter_ids import own_limiter, shared_limiter, throttle_limiter
 from ...model import RunState
 from ...run_info import moment
-from ..apps import AppInfo, read_apps
-from ..payloads import read_events_of_runs
-from .facts import Asking, Facts
+from ..apps import AppInfo
+from .facts import Asking
 
 HOLDERS = 20  # runs named per limit
-_BACKLOGS = 100  # looked into to tell how many runs go first
-_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,39 +42,79 @@ def meanings(apps: Iterable[AppInfo]) -> dict[str, Meaning]:
                 else:
                     text = f"the limit of {function}{per}"
                     found[own_limiter(function, key)] = Meaning(text=text, name=function, key=key)
+            throttle = definition.get("throttle")
+            if throttle:
+                key = throttle.get("key")
+                text = f"the throttle of {function}" + (f" per {key}" if key else "")
+                found[throttle_limiter(function, key)] = Meaning(text=text, name=function, key=key)
     return found
 
 
-def explain_parked(asking: Asking, facts: Facts) -> Talk[list[Hold]]:
-    """What holds a parked run: the limiter that its backlog waits for, then the others that are full, too."""
-    keys, patience = asking.keys, asking.patience
-    references = facts["l"].split()
-    known = meanings((yield from read_apps(keys, patience)))
-    event = (yield from read_events_of_runs(keys, patience, [facts.run_id]))[0]
-    commands: list[Command] = [("HGET", keys("bh"), facts["l"]), ("ZRANK", keys(f"bk:{facts['l']}"), facts.run_id)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A limiter as it stands."""
+
+    reference: str  # with `~` at the end, if it is a throttle
+    taken: int  # slots; of a throttle: runs that it let in and that have not started
+    slots: int | None = None  # None: no limit is known; of a throttle: its burst
+    every_ms: float = 0.0  # of a throttle: time that one start is worth
+    ahead_ms: float = 0.0  # of a throttle: how much of its rate is used up
+
+    @property
+    def throttles(self) -> bool:
+        return self.reference.endswith("~")
+
+    @property
+    def definition(self) -> str:
+        return self.reference.rstrip("~").partition(".")[0]
+
+    @property
+    def room(self) -> float:
+        """Runs that it would let in now."""
+        if self.slots is None:
+            return math.inf
+        used = self.ahead_ms / self.every_ms if self.every_ms else 0
+        return math.floor(self.slots - used + 1e-6) - self.taken
+
+    @property
+    def state(self) -> str:
+        """How it stands, as the end of a sentence."""
+        if self.slots is None:
+            return ""
+        if self.throttles:
+            return f": one start every {self.every_ms / 1000:g} s, {self.slots:,} at once"
+        return f": {self.taken:,} of {self.slots:,} slots are taken"
+
+    def admits(self, ahead: int, now_ms: int) -> datetime | None:
+        """When a throttle lets a run in that `ahead` others go before, if those that it let in have started by then."""
+        if not self.throttles or self.slots is None:
+            return None
+        return moment(now_ms + max(0.0, self.ahead_ms - (self.slots - self.taken - 1 - ahead) * self.every_ms))
+
+
+def read_limits(asking: Asking, references: Sequence[str]) -> Talk[list[Limit]]:
+    """Limiters as they stand, by their references without the mark of those that are kept."""
+    keys, found = asking.keys, list[Limit]()
+    commands: list[Command] = []
     for reference in references:
-        commands += [("SCARD", keys(f"lc:{reference}")), ("HGET", keys("lm"), reference.partition(".")[0])]
-    holder, rank, *counts = yield from reliably(patience, *commands)
-    holding = references[0] if holder is None else holder.decode()
-    holds: list[Hold] = []
+        definition = reference.rstrip("~").partition(".")[0]
+        commands += [
+            ("SCARD", keys(f"lc:{reference}")),
+            ("HGET", keys("lm"), definition),
+            ("GET", keys(f"lt:{reference}")),
+        ]
+    replies = (yield from reliably(asking.patience, *commands)) if commands else []
     for place, reference in enumerate(references):
-        taken, limit = counts[2 * place], int(counts[2 * place + 1] or 0)
-        if reference != holding and (not limit or taken < limit):
-            continue
-        ahead = (yield from _ahead(asking, facts, reference, rank or 0)) if reference == holding else None
-        meaning = known.get(reference.partition(".")[0])
-        value = _value(event, None if meaning is None else meaning.key)
-        hold = Hold(
-            reason=HoldReason.CONCURRENCY,
-            text=_sentence(meaning, value, taken, limit, ahead, first=reference == holding),
-            name="" if meaning is None else meaning.name,
-            ahead=ahead,
-            taken=taken,
-            limit=limit or None,
-            holders=(yield from read_holders(asking, reference)),
-        )
-        holds.insert(0 if reference == holding else len(holds), hold)
-    return holds
+        taken, stored, clock = replies[3 * place : 3 * place + 3]
+        numbers = [] if stored is None else [int(float(word)) for word in stored.split()]
+        if len(numbers) == 3:
+            limit, period, burst = numbers
+            every = period / limit
+            ahead = min(max(0.0, float(clock or 0) - asking.now_ms), burst * every)
+            found.append(Limit(reference=reference, taken=taken, slots=burst, every_ms=every, ahead_ms=ahead))
+        else:
+            found.append(Limit(reference=reference, taken=taken, slots=numbers[0] if numbers else None))
+    return found
 
 
 def read_holders(asking: Asking, reference: str) -> Talk[tuple[Holder, ...]]:
@@ -97,36 +135,3 @@ def describe_runs(asking: Asking, runs: Sequence[str]) -> Talk[tuple[Holder, ...
         if key is not None and state is not None
     ]
     return tuple(sorted(found, key=lambda each: (each.started is None, each.started, each.run_id)))
-
-
-def _ahead(asking: Asking, facts: Facts, reference: str, rank: int) -> Talk[int]:
-    """How many parked runs the limiter lets in before this one: in its own backlog, and older ones in others."""
-    keys = asking.keys
-    (held,) = yield from reliably(asking.patience, ("ZRANGE", keys(f"lb:{reference}"), 0, _BACKLOGS - 1))
-    others: list[Command] = [
-        ("ZCOUNT", keys(f"bk:{backlog.decode()}"), "-inf", f"({facts['sc']}")
-        for backlog in held
-        if backlog.decode() != facts["l"]
-    ]
-    return rank + (sum((yield from reliably(asking.patience, *others))) if others else 0)
-
-
-def _sentence(meaning: Meaning | None, value: str, taken: int, limit: int, ahead: int | None, *, first: bool) -> str:
-    what = "a concurrency limit" if meaning is None else meaning.text
-    of = f" ({value})" if value else ""
-    slots = f": {taken:,} of {limit:,} slots are taken" if limit else ""
-    then = "" if ahead is None else f"; {ahead:,} runs go first"
-    return f"{what}{of} {'holds it' if first else 'is full, too'}{slots}{then}"
-
-
-def _value(event: Mapping[str, Any], key: str | None) -> str:
-    """What the event has at the limit's key, for people to read; "" if it can't be told simply."""
-    if key is None or "[" in key:
-        return ""
-    found: Any = event
-    for part in key.split(".")[1:]:
-        if not isinstance(found, Mapping) or part not in found:
-            return "missing"
-        found = found[part]
-    text = repr(found)
-    return text if len(text) <= 60 else text[:59] + "…"

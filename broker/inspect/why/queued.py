@@ -12,14 +12,14 @@ from ..apps import read_apps
 from ..workers import WorkerInfo, read_workers
 from .estimate import mean_seconds
 from .facts import Asking, Facts
-from .limits import explain_parked
+from .parked import explain_parked, is_parked
 
 
 def explain_queued(asking: Asking, facts: Facts) -> Talk[tuple[list[Hold], datetime | None]]:
     """What holds it, the deciding thing first; and when it should start, as far as recent runs let it be told."""
     workers = [worker for worker in (yield from read_workers(asking.keys, asking.patience)) if worker.alive]
     missing = yield from _missing(asking, workers, facts)
-    if facts["l"] and not facts["h"]:
+    if is_parked(facts):
         holds = yield from explain_parked(asking, facts)
         return [*holds, *missing], None if missing else (yield from _when_parked(asking, facts, holds[0]))
     if missing:
@@ -43,8 +43,10 @@ def explain_queued(asking: Asking, facts: Facts) -> Talk[tuple[list[Hold], datet
 
 
 def _when_parked(asking: Asking, facts: Facts, hold: Hold) -> Talk[datetime | None]:
+    if hold.reason is HoldReason.THROTTLE:
+        return hold.due
     mean = yield from mean_seconds(asking, facts["f"])
-    if mean is None or not hold.limit or hold.ahead is None:
+    if hold.reason is not HoldReason.CONCURRENCY or mean is None or not hold.limit or hold.ahead is None:
         return None
     return moment(asking.now_ms + mean * 1000 * (hold.ahead + 1) / hold.limit)
 
