@@ -86,6 +86,11 @@ class Server:
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
+    def process(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def version(self) -> str:
         return f"Redis {self._client.info('server')['redis_version']}"
 
