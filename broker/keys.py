@@ -7,7 +7,7 @@ T ev  stream: events: n name, i id, g 1 if the id was generated, d msgpack data,
 T ga:<app>  string: where a lost group resumes: an id, or `<id`: everything below it; for good
 T ap  set: apps ever registered; for good
 T gr  hash: v version counter, bt last beat, rw no reaping before, b the growing write of ingest; for good
-T sn:<app>:<7 of a generated id>  set: event keys ingested, by 32 s of the ids' own time; 3 minutes
+T sn:<app>:<7 of a generated id>:<event name>  set: ids ingested, by 32 s of the ids' own time; 3 minutes
 T sn:<app>:=<event key>  string: stream id of an event with a supplied id; 24 h
 T fn:<app>  hash: f:<function> definition, x:<function> retired, d:<deployment> stamp and functions; for good
 T po:<app>  hash: stream id of an event with more runs than one call makes -> function key up to which they are made;
@@ -73,7 +73,7 @@ RECORD: Final = {
     "i": "event id",
     "d": "event data, if it is kept here",
     "e": "event key, if the data is kept there",
-    "t": "created, ms",
+    "t": "created, ms; none where the score tells it",
     "b": "first lease, ms",
     "z": "finished, ms",
     "sc": "score: time of first eligibility less priority, kept through parking and reaping (R15)",

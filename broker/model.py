@@ -211,6 +211,19 @@ class IngestEvent:
         """Keep the worker's verdict on the filter of a wait."""
         self.residual = {**(self.residual or {}), member: verdict}
 
+    @property
+    def plain(self) -> Match | None:
+        """The run that the event makes, if that is all it does: nothing delays or limits it, nothing waits for it.
+
+        What is looked at here and in `lua/lib/plain.lua` belongs together: whatever else ingest does with some events,
+        or with some runs that it makes, those are not plain.
+        """
+        if len(self.matches) != 1 or self.buckets or self.due_ms or self.bad or self.partition or self.reached:
+            return None
+        match = self.matches[0]
+        special = match.limiters or match.policies or match.priority_ms or self.name.startswith("bgjobs/")
+        return None if special else match
+
     def portion(self) -> tuple[Sequence[Match], str]:
         """What the next call makes runs of, and the function key up to which they are made then ("": all of them).
 

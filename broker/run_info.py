@@ -97,6 +97,11 @@ class StepInfo:
     error: ErrorInfo | None = None
 
 
+def created_ms(stored: bytes | str | None, score: bytes | str | None) -> int:
+    """When a run became eligible: its score tells it, unless a priority or a replay moved that."""
+    return int(float(stored or score or 0))
+
+
 def moment(milliseconds: bytes | int | float | None) -> datetime | None:
     """Stored milliseconds as a time; None if there are none."""
     return datetime.fromtimestamp(float(milliseconds) / 1000, UTC) if milliseconds else None

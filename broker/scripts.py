@@ -1,8 +1,8 @@
 """Loads the Lua transitions: joins a script with the fragments it uses, and names the result by its content hash.
 
-`-- uses: a b` puts the fragments a and b before the text. `-- seldom uses: c` makes of c, and of the fragments that only
-c uses, the body of a function C(...): what a call doesn't need costs it nothing. (To make the closures of all fragments
-takes Redis longer than ten runs.)
+`-- uses: a b` puts the fragments a and b before the text. `-- seldom uses: c` makes of c, and of what only c uses,
+the body of a function C(...): what a call doesn't need costs it nothing. (To make the closures of all fragments
+takes Redis longer than several runs.)
 """
 
 from __future__ import annotations

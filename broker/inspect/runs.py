@@ -12,9 +12,9 @@ from ..errors import Undecodable
 from ..keys import Keys
 from ..model import PendKind, RunState
 from ..patience import Patience
-from ..run_info import ErrorInfo, Progress, RunInfo, StepInfo, moment
+from ..run_info import ErrorInfo, Progress, RunInfo, StepInfo, created_ms, moment
 
-_RECORD = ("s", "f", "n", "i", "q", "t", "b", "z", "a", "k", "w", "x", "ro", "rc", "pa", "kd", "dl", "o")
+_RECORD = ("s", "f", "n", "i", "q", "t", "sc", "b", "z", "a", "k", "w", "x", "ro", "rc", "pa", "kd", "dl", "o")
 _OUTCOME = ("@r", "@e", "@p", "x:@run")
 _PAGE = 200  # runs per exchange: their results travel along
 _KINDS: Mapping[str, str] = {
@@ -65,7 +65,7 @@ def parse_run(run: str, record: Sequence[bytes | None], outcome: Sequence[bytes 
         attempt=int(r["a"] or 0) + 1,
         crashes=int(r["k"] or 0),
         queue=queue[1] if len(queue) > 1 else queue[0],
-        created=moment(r["t"]),
+        created=moment(created_ms(r["t"], r["sc"])),
         started=moment(r["b"]),
         finished=moment(r["z"]),
         result=None if result is None else _value(result),

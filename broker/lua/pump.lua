@@ -4,7 +4,7 @@
 -- arguments: offset ms, msgpack {w, app, seq, cap, queues, suspects, sweep, inline_max, ops}
 -- replies: {answers (flat: index, status, bytes), leased runs, mail, cron (flat: entry, tick), moved functions,
 --   {now, next due or "", more, refused, reaped, timers fired, lateness ms}}
--- uses: drain operations timers reap lease cron
+-- uses: drain permit operations timers reap lease cron
 local call = cmsgpack.unpack(ARGV[2])
 local answers = Operations.apply(call.ops, call.w, { inline_max = call.inline_max })
 Batch.flush()
@@ -22,7 +22,7 @@ end
 
 local runs, more, refused = {}, false, false
 if call.cap > 0 then
-  if Lease.allowed(call.w, call.seq) then
+  if select(2, Permit.lease(call.w, call.seq)) then
     runs, more = Lease.take(call.w, call.queues, call.cap, call.suspects == 1)
     Batch.flush()
   else

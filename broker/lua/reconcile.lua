@@ -5,12 +5,12 @@
 -- keys: <T>nil
 -- arguments: offset ms, msgpack {w, seq, held, waiting}; held: flat run id, g; waiting: run id -> steps it waits for there
 -- replies: {released, lost run ids, mail}
--- uses: drain record batch bells lease takeback pending
+-- uses: drain record batch bells permit takeback pending
 local call = cmsgpack.unpack(ARGV[2])
 local held, lost, mail, released = {}, {}, {}, 0
 local function tell(rid, g, step, envelope) mail[#mail + 1] = cmsgpack.pack({ rid, g, step, envelope }) end
 
-local allowed = Lease.allowed(call.w, call.seq)
+local _, allowed = Permit.lease(call.w, call.seq)
 if not allowed and redis.call('ZSCORE', T .. 'wk', call.w) then return { 0, {}, {} } end
 for i = 1, #call.held, 2 do
   local rid, g = call.held[i], call.held[i + 1]

@@ -11,7 +11,7 @@ if not r then return { 'missing', '' } end
 
 -- The priority is what its score was ahead of the time at which it became eligible; at most 10 minutes (R15).
 local function score()
-  local ahead = tonumber(r.el or r.t) - tonumber(r.sc)
+  local ahead = tonumber(r.el or Record.created(r)) - tonumber(r.sc)
   return real(NOW - math.max(-600000, math.min(600000, math.ceil(ahead))))
 end
 
@@ -26,6 +26,7 @@ local function in_place()
   if extra[2] then redis.call('XDEL', T .. 'dq', extra[2]) end
   redis.call('HDEL', r.key, 'a', 'k', 'z', 'fs', 'dl', 'x', 'b')
   redis.call('HINCRBY', r.key, 'rc', 1)
+  redis.call('HSETNX', r.key, 't', Record.created(r))
   redis.call('HSET', r.key, 'g', Record.fence(r.g), 'sc', score(), 'el', NOW_TEXT, 'q', call.queue ~= '' and call.queue or r.q)
   redis.call('ZREM', T .. 'done:' .. r.f .. ':f', call.run)
   Ready.enter(Record.read(call.run))

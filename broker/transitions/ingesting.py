@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ..model import IngestEvent, IngestReply
+from ..model import IngestEvent, IngestReply, Match
 from .call import Call, pack, text
 
 
@@ -32,23 +32,42 @@ def ingest(
     names = {name: index for index, name in enumerate(dict.fromkeys(event.name for event in events), 1)}
     functions: dict[tuple[str, str, int, str], int] = {}
     table: list[list[Any]] = []
+
+    def function(match: Match, kind: str = "") -> int:
+        key = (match.function, match.queue, match.priority_ms, kind)
+        index = functions.get(key)
+        if index is None:
+            index = functions[key] = len(functions) + 1
+            own = match.function in own_queue
+            queue = f"{match.queue}:{match.function.partition('/')[2]}" if own else match.queue
+            table.append([match.function, queue, match.priority_ms, 1 if own else 0, kind, 1 if queue in queues else 0])
+        return index
+
+    claims: dict[tuple[int, str], int] = {}
+    plain: list[Any] = []
+    others: list[int] = []
+    order: list[int] = []  # index among `events` of each event as the script counts them: the plain ones first
+    for place, event in enumerate(events):
+        match = event.plain
+        if match is None or match.function in own_queue:
+            others.append(place)
+            continue
+        name, claim = names[event.name], 0
+        if event.generated:
+            key = (name, event.id[:7])
+            claim = claims.get(key) or claims.setdefault(key, len(claims) + 1)
+        plain += (event.stream_id, name, function(match), event.id, claim, event.key, match.run, str(event.score))
+        plain.append(event.data)
+        order.append(place)
     packed = []
-    for event in events:
+    for place in others:
+        event = events[place]
+        portion, until = event.portion()
+        kind = "invoke" if event.name == "bgjobs/invoke" else ""
         matches: list[Any] = []
         policies: dict[int, Any] = {}
-        portion, until = event.portion()
         for match in portion:
-            kind = "invoke" if event.name == "bgjobs/invoke" else ""
-            key = (match.function, match.queue, match.priority_ms, kind)
-            index = functions.get(key)
-            if index is None:
-                index = functions[key] = len(functions) + 1
-                own = match.function in own_queue
-                queue = f"{match.queue}:{match.function.partition('/')[2]}" if own else match.queue
-                table.append(
-                    [match.function, queue, match.priority_ms, 1 if own else 0, kind, 1 if queue in queues else 0]
-                )
-            matches += (index, match.run, match.limiters)
+            matches += (function(match, kind), match.run, match.limiters)
             if match.policies:
                 policies[len(matches) // 3] = match.policies
         row = [
@@ -64,6 +83,7 @@ def ingest(
         if event.buckets or event.due_ms or event.bad or event.partition or event.reached or until or policies:
             row.append(_seldom(event, until, policies))
         packed.append(row)
+    order += others
     argument = pack(
         {
             "app": app,
@@ -74,10 +94,12 @@ def ingest(
             "star": star,
             "names": [[name, *versions[name]] for name in names],
             "functions": table,
+            "claims": list(claims),
+            "plain": plain,
             "events": packed,
         }
     )
-    return Call("ingest", argument, _read)
+    return Call("ingest", argument, lambda reply: _read(reply, order))
 
 
 def _seldom(event: IngestEvent, until: str, policies: Mapping[int, Any]) -> dict[str, Any]:
@@ -96,18 +118,22 @@ def _seldom(event: IngestEvent, until: str, policies: Mapping[int, Any]) -> dict
     }
 
 
-def _read(reply: list[Any]) -> IngestReply:
-    stale, granted, candidates, facts, unfinished, *dropped = reply
+def _read(reply: list[Any], order: Sequence[int]) -> IngestReply:
+    stale, granted, candidates, facts, unfinished, plain, g, *dropped = reply
+    leased = [(order[index], 0, g) for index in plain]
+    leased += [
+        (order[int(e)], int(m), each) for e, m, each in zip(granted[::3], granted[1::3], granted[2::3], strict=True)
+    ]
     return IngestReply(
-        leased=tuple((int(e), int(m), g) for e, m, g in zip(granted[::3], granted[1::3], granted[2::3], strict=True)),
-        stale=tuple(int(index) for index in stale),
+        leased=tuple(leased),
+        stale=tuple(order[int(index)] for index in stale),
         duplicates=int(facts[1]),
         candidates=tuple(
-            (int(index), text(member), text(expression))
+            (order[int(index)], text(member), text(expression))
             for index, member, expression in zip(candidates[::3], candidates[1::3], candidates[2::3], strict=True)
         ),
         unfinished=tuple(
-            (int(index), text(reached)) for index, reached in zip(unfinished[::2], unfinished[1::2], strict=True)
+            (order[int(index)], text(reached)) for index, reached in zip(unfinished[::2], unfinished[1::2], strict=True)
         ),
         created=int(facts[2]),
         dropped=dropped_runs(dropped[0]) if dropped else (),

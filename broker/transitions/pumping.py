@@ -10,6 +10,7 @@ import msgpack
 
 from ..model import OK, Answer, CronDue, LeasedRun, PumpReply, Resolution, Status
 from ..operations import Operation
+from ..run_info import created_ms
 from .call import Call, pack, pairs, text
 
 
@@ -90,7 +91,7 @@ def leased_run(
         event_name=text(fields[b"n"]),
         event_id=text(fields[b"i"]),
         data=fields.get(b"d", data),
-        created_ms=int(fields[b"t"]),
+        created_ms=created_ms(fields.get(b"t"), fields[b"sc"]),
         now_ms=now_ms,
         started_ms=int(fields.get(b"b", 0)) or now_ms,
         failures=int(fields.get(b"a", 0)),

@@ -11,6 +11,7 @@ import msgpack
 from ...conversation import Talk, reliably
 from ...keys import Keys
 from ...patience import Patience
+from ...run_info import created_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ def read_facts(asking: Asking, run: str) -> Talk[Facts | None]:
     }
     if "s" not in record:
         return None
+    record["t"] = str(created_ms(record.get("t"), record.get("sc")))
     pending: dict[str, Sequence[Any]] = {}
     cursor: Any = b"0"
     while int(record.get("np", 0)) > 0 and len(pending) < _MOST_STEPS:

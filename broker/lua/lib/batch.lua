@@ -26,11 +26,18 @@ function Batch.count(key, field, n)
 end
 
 -- One key that can't be written (of another type, by somebody else's hand) must not keep the others from being written.
-local function send(command, key, list)
+function Batch.send(command, key, list)
   for from = 1, #list, 2000 do -- unpack fails at about 8,000 values
     local reply = redis.pcall(command, key, unpack(list, from, math.min(from + 1999, #list)))
     if type(reply) == 'table' and reply.err then redis.call('ZADD', T .. 'bad', NOW_TEXT, 'k|' .. key .. ' ' .. reply.err) end
   end
+end
+
+-- Flat scores and members in the reverse order.
+function Batch.backwards(list)
+  local reversed = {}
+  for i = #list - 1, 1, -2 do reversed[#reversed + 1], reversed[#reversed + 2] = list[i], list[i + 1] end
+  return reversed
 end
 
 -- Backwards: what comes later mostly has the larger score, and a small sorted set finds the place for a member by going
@@ -48,8 +55,8 @@ function Batch.flush()
         removes[#removes + 1] = member
       end
     end
-    send('ZREM', key, removes)
-    send('ZADD', key, adds)
+    Batch.send('ZREM', key, removes)
+    Batch.send('ZADD', key, adds)
   end
   for key, fields in pairs(Batch.counts) do
     for field, n in pairs(fields) do redis.call('HINCRBY', key, field, int(n)) end

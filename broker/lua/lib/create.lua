@@ -12,11 +12,12 @@ function Create.run(spec, inline_max, lease)
   local admitted = not code and (spec.l == '' or Backlogs.admit(spec.rid, spec.l, spec.sc))
   local leased = admitted and lease
   -- The fields that are read most come first: a small hash is searched from its beginning.
-  local fields = { 's', leased and 'r' or 'q', 'f', spec.f, 'q', spec.q, 't', spec.t, 'sc', spec.sc, 'n', spec.n, 'i', spec.i }
+  local fields = { 's', leased and 'r' or 'q', 'f', spec.f, 'q', spec.q, 'sc', spec.sc, 'n', spec.n, 'i', spec.i }
   local function put(name, value)
     fields[#fields + 1] = name
     fields[#fields + 1] = value
   end
+  if spec.t ~= string.match(spec.sc, '^%d+') then put('t', spec.t) end
   if leased then
     put('g', lease.g)
     put('w', lease.w)

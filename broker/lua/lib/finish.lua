@@ -50,7 +50,7 @@ end
 
 local function bury(r, error)
   local id = redis.call('XADD', T .. 'dq', '*', 'k', 'run', 'r', r.rid, 'f', r.f, 'y', error.type, 'm', error.message,
-    'p', error.fingerprint or '', 's', error.reason or 'error', 'a', int((tonumber(r.a or '0') or 0) + 1), 't', r.t)
+    'p', error.fingerprint or '', 's', error.reason or 'error', 'a', int((tonumber(r.a or '0') or 0) + 1), 't', Record.created(r))
   redis.call('HSET', r.key, 'dl', id)
 end
 

@@ -1,31 +1,8 @@
 -- purpose: what ingest does with one event and with its batch
--- uses: clock bells create claims aside awaited portions policies
+-- uses: clock permit bells create claims aside awaited portions policies
 local Ingested = {}
 
 local RUNS = 200 -- what one call creates at most; events beyond that come again (R7)
-
--- Which names of the batch were matched with the versions in force, by name index.
-function Ingested.fresh(call)
-  local fields, names = { '*' }, {}
-  for i, name in ipairs(call.names) do
-    fields[i + 1] = name[1]
-    names[i] = name[1]
-  end
-  local versions = redis.call('HMGET', T .. 'fv:' .. call.app, unpack(fields))
-  local waits = redis.call('HMGET', T .. 'wn:' .. call.app, unpack(names))
-  local fresh = {}
-  for i, name in ipairs(call.names) do
-    fresh[i] = (versions[1] or '') == call.star and (versions[i + 1] or '') == name[2] and Waits.version(waits[i]) == name[3]
-  end
-  return fresh
-end
-
-local function may_lease(lease, definition)
-  if lease.room <= 0 or definition[6] ~= 1 then return false end
-  local queue = definition[2]
-  if lease.empty[queue] == nil then lease.empty[queue] = redis.call('EXISTS', T .. 'q:' .. queue) == 0 end
-  return lease.empty[queue]
-end
 
 local function create(event, name, index, context)
   local call, lease, matches, more, score = context.call, context.lease, event[8], event.more, event[6]
@@ -35,7 +12,7 @@ local function create(event, name, index, context)
   for i = 1, #matches, 3 do
     local definition = call.functions[matches[i]]
     local policies = more.policies[(i + 2) / 3]
-    local grant = not policies and may_lease(lease, definition) and { w = lease.w, g = NOW_US_TEXT } or nil
+    local grant = not policies and Permit.at_once(lease, definition) and { w = lease.w, g = NOW_US_TEXT } or nil
     local made = (policies and Policies.create or Create.run)({ rid = matches[i + 1], f = definition[1], q = definition[2], l = matches[i + 2], n = name, i = event[3],
       key = event[4], data = event[7], t = string.match(score, '^%d+'), kd = definition[5], extra = extra,
       sc = definition[3] == 0 and score or real(tonumber(score) - definition[3]) }, size, policies or grant)
@@ -49,10 +26,6 @@ local function create(event, name, index, context)
     end
     if definition[4] == 1 then Bells.own_queue(call.app, string.match(definition[1], '/(.+)$')) end
   end
-end
-
-function Ingested.context(call, lease)
-  return { call = call, lease = lease, created = 0, duplicates = 0, stale = {}, candidates = {}, unfinished = {} }
 end
 
 -- The event comes again in the next call; `reached`: the function key up to which its runs are made.
@@ -74,7 +47,7 @@ function Ingested.event(event, index, context)
     return false
   end
   create(event, name, index, context)
-  if first then Claims.claim(context.call.app, event) end
+  if first then Claims.claim(context.call, event) end
   if till == '' then return true end
   Portions.keep(context.call.app, event[1], till)
   Ingested.put_off(index, till, context)

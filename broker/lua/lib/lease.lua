@@ -2,15 +2,6 @@
 -- uses: clock record batch bells ready
 local Lease = {}
 
--- Calls that lease carry a rising number per worker: a late one leases nothing (R18). False also if the worker is gone, or
--- if its runs are being taken back: they would be counted as having died with it (R19).
-function Lease.allowed(w, seq)
-  local info = redis.call('HMGET', T .. 'wi:' .. w, 'seq', 'top')
-  if not info[1] or info[2] or seq <= tonumber(info[1]) then return false end
-  redis.call('HSET', T .. 'wi:' .. w, 'seq', int(seq))
-  return true
-end
-
 local REPLY_LIMIT = 1048576
 local CAUGHT = 200 -- runs of one call that are looked at while something is paused
 local SHARE = 10 -- runs taken from one queue before the heads are compared again, and the size of the reply is looked at

@@ -3,6 +3,13 @@
 -- uses: clock
 local Payload = {}
 
+-- Keep the data apart, for one more record. Answers the key for the record.
+function Payload.keep(key, data)
+  redis.call('HSETNX', T .. 'e:' .. key, 'd', data)
+  redis.call('HINCRBY', T .. 'e:' .. key, 'refs', 1)
+  return key
+end
+
 -- Adds to `fields` (flat HSET arguments) where the data is. `inline_max` bytes is decided once, by the broker's caller.
 function Payload.place(fields, key, data, inline_max)
   if #data <= inline_max then
@@ -10,10 +17,8 @@ function Payload.place(fields, key, data, inline_max)
     fields[#fields + 1] = data
     return
   end
-  redis.call('HSETNX', T .. 'e:' .. key, 'd', data)
-  redis.call('HINCRBY', T .. 'e:' .. key, 'refs', 1)
   fields[#fields + 1] = 'e'
-  fields[#fields + 1] = key
+  fields[#fields + 1] = Payload.keep(key, data)
 end
 
 function Payload.load(key, inline)

@@ -32,6 +32,9 @@ function Record.held(rid, g, w)
   return nil
 end
 
+-- When it became eligible, ms as text: the score tells it, unless it was moved by a priority or a replay.
+function Record.created(r) return r.t or string.match(r.sc, '^%d+') end
+
 function Record.terminal(r) return r.s == 'c' or r.s == 'f' or r.s == 'x' end
 
 -- A fence number larger than the last, and later than any lease that a failover lost (R17).
