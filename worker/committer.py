@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ..broker.broker import Broker
 from ..broker.defaults import MAX_FLUSH_BYTES, MAX_OPERATIONS_PER_CALL
 from ..broker.failures import Failure, classify, script_erred
-from ..broker.model import Answer, CronDue, LeasedRun, PumpReply, Resolution, Status
+from ..broker.model import OK, Answer, CronDue, LeasedRun, PumpReply, Resolution, Status
 from ..broker.operations import Operation
 from ..broker.transitions import pump
 from .capacity import Capacity
@@ -96,7 +96,8 @@ class Committer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if operation[0] in _LEAVING:
             # Free now: the same call leases the next run. While all slots were taken, nobody heard the bells of queues.
-            self._wanted = self._wanted or self._capacity.full
+            if not self._wanted:
+                self._wanted = self._capacity.full
             self._capacity.release()
         self._waiting.append((operation, future))
         self._wake.set()
@@ -187,7 +188,9 @@ class Committer:
         while self._waiting and len(batch) < MAX_OPERATIONS_PER_CALL and size < MAX_FLUSH_BYTES:
             entry = self._waiting.popleft()
             batch.append(entry)
-            size += sum(len(part) for part in entry[0] if isinstance(part, bytes))
+            for part in entry[0]:
+                if type(part) is bytes:
+                    size += len(part)
         return batch
 
     async def _send(self, batch: list[tuple[Operation, asyncio.Future[Answer]]]) -> None:
@@ -247,7 +250,10 @@ class Committer:
         if batch:
             self._metrics.committed(time.perf_counter() - started, len(batch))
         for (operation, future), answer in zip(batch, answers, strict=True):
-            self._answer(operation, future, answer)
+            if answer is OK and not future.done():
+                future.set_result(OK)
+            else:
+                self._answer(operation, future, answer)
         return reply
 
     def _answer(self, operation: Operation, future: asyncio.Future[Answer], answer: Answer) -> None:

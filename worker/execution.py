@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from ..broker.codec import decode
 from ..broker.durations import aware
@@ -13,11 +13,14 @@ from ..broker.model import Answer, LeasedRun, Status
 from ..broker.operations import Operation
 from ..define.event import Event, read_event_data
 from .errors import StepRefused
+from .log_context import Where
 from .ports import LoadedFunction, Services
 from .steps.book import StepBook
 from .strands import Strands, TaskStrands, ThreadStrands
 from .unwinding import Mode, Unwinding
 from .watch import LeaveWatch
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Execution:
@@ -29,7 +32,9 @@ class Execution:
 
     __slots__ = (
         "_book",
+        "_strands",
         "_watch",
+        "began",
         "busy",
         "cancel_reason",
         "event",
@@ -40,9 +45,7 @@ class Execution:
         "release",
         "root",
         "run",
-        "server_at_lease",
         "services",
-        "strands",
         "unwound",
     )
 
@@ -55,12 +58,13 @@ class Execution:
         self.unwound = False  # user code was interrupted
         self.busy = 0  # step bodies and commits in flight
         self.leaving_steps: tuple[str, ...] = ()
-        self.recorded = frozenset(run.checkpoints)  # steps that had an outcome when this execution began
-        self.root: asyncio.Task[Any] | None = None
-        self.strands: Strands | None = None
+        # Steps that had an outcome when this execution began.
+        self.recorded = frozenset(run.checkpoints) if run.checkpoints else _NOTHING
+        self.root: asyncio.Task[Any] | None = None  # the task of an `async def` function, once it may run
         self.release: Callable[[Mode], None] | None = None  # ends the wait for code that runs elsewhere than in tasks
         self.event: Event[Any] | None = None
-        self.server_at_lease = run.now_ms - time.monotonic() * 1000
+        self.began = time.monotonic()
+        self._strands: Strands | None = None
         self._book: StepBook | None = None
         self._watch: LeaveWatch | None = None
 
@@ -77,6 +81,27 @@ class Execution:
         if self._watch is None:
             self._watch = LeaveWatch(self)
         return self._watch
+
+    @property
+    def strands(self) -> Strands:
+        """The strands of the function."""
+        if self._strands is None:
+            assert self.root is not None, "the function runs in a task"
+            self._strands = TaskStrands(self.root)
+        return self._strands
+
+    def in_threads(self) -> None:
+        """The function runs in threads, or elsewhere, instead of in a task."""
+        self._strands = ThreadStrands()
+
+    def own(self, task: asyncio.Task[Any]) -> None:
+        """See `strands.Owner`."""
+        if self.mode is not Mode.ENDED:  # else a library's task that lives on, with tasks of its own
+            cast("TaskStrands", self.strands).add(task)
+
+    def where(self) -> Where:
+        """See `log_context.Placed`."""
+        return Where(self.run.id, self.function.key, self.run.attempt)
 
     @property
     def reached(self) -> set[str]:
@@ -107,7 +132,7 @@ class Execution:
         if self.event is None:
             run = self.run
             data = decode(run.data) if run.data else None
-            model = self.function.event_model(run.event_name)
+            model = self.function.event_model(run.event_name) if self.function.event_model else None
             self.event = Event(
                 id=run.event_id,
                 name=run.event_name,
@@ -119,7 +144,7 @@ class Execution:
 
     def server_ms(self) -> int:
         """About what the server's clock shows: for judging, never for deciding what is due (R27)."""
-        return round(self.server_at_lease + time.monotonic() * 1000)
+        return self.run.now_ms + round((time.monotonic() - self.began) * 1000)
 
     async def commit(self, operation: Operation) -> Answer:
         """Apply an operation of this run.
@@ -204,24 +229,32 @@ class Execution:
             self._watch.stop()
         return mode
 
+    def left_over(self) -> list[asyncio.Task[Any]]:
+        """Tasks beside the function's own that have used a step and have not ended."""
+        return self._strands.left_over() if isinstance(self._strands, TaskStrands) else []
+
+    def close(self) -> None:
+        """The run's code has ended: a library's task that lives on must not keep what belonged to the run."""
+        if isinstance(self._strands, TaskStrands):
+            self._strands.close()
+
     def _interrupt(self, mode: Mode) -> None:
         self.mode = mode
         waits = set() if self._book is None else self._book.waits
-        if isinstance(self.strands, ThreadStrands):
-            self.strands.unwind(waits, self.refusal)
+        if isinstance(self._strands, ThreadStrands):
+            self._strands.unwind(waits, self.refusal)
             if self.release is not None:
                 self.release(mode)
             return
-        if not isinstance(self.strands, TaskStrands):
+        if self.root is None:
             return  # the function has not begun
         current = asyncio.current_task()
         self.unwound = True
-        for task in (self.strands.root, *self.strands.left_over()):
+        for task in (self.root, *self.left_over()):
             # The task that learned of it by its own commit gets an exception from there instead.
             if task is not current:
                 task.cancel()
 
     def _unwind(self) -> None:
         self.unwound = True
-        assert self.strands is not None
         self.strands.unwind(self.book.waits, self.refusal)

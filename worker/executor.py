@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..broker import operations
-from ..broker.model import LeasedRun, Resolution, Status
+from ..broker.model import OK, LeasedRun, Resolution, Status
 from .context import Context
 from .execution import Execution
 from .failure import FailedElsewhere, describe
-from .log_context import Where, enter
+from .log_context import enter
 from .outcome import (
     Cancelled,
     Completed,
@@ -31,7 +31,7 @@ from .outcome import (
 )
 from .ports import LoadedFunction, Services
 from .steps.sync_face import strand_here
-from .strands import TaskStrands, ThreadStrands, current, record_tasks
+from .strands import current, record_tasks
 from .sync_context import SyncContext, ThreadBridge
 from .threads import ThreadCall, ThreadPool
 from .unwinding import Mode, Unwinding
@@ -73,13 +73,21 @@ class Executor:
             return Lost(told=True) if answer.status is Status.FENCED else Moved()
         execution = Execution(run, function, self._services)
         self.live[run.id] = execution
-        enter(Where(run=run.id, function=function.key, attempt=run.attempt))
+        enter(execution)
         if run.started_ms == run.now_ms:
             function.metrics.run_started((run.now_ms - run.created_ms) / 1000)
-        started = time.perf_counter()
         try:
             if function.is_async:
-                outcome = await self._with_tasks(execution)
+                root = execution.root = _current_task()
+                current.set(execution)
+                value, error = await self._call(execution, function.call, Context(execution))
+                outcome = self._decide(execution, value, error)
+                while root.cancelling():
+                    root.uncancel()
+                if left_over := execution.left_over():
+                    await self._clean_up(execution, left_over)
+                execution.close()
+                outcome = await self._commit(execution, outcome)
             elif function.isolation is None:
                 outcome = await self._with_thread(execution)
             else:
@@ -88,7 +96,7 @@ class Executor:
             execution.end()
             if self.live.get(run.id) is execution:
                 del self.live[run.id]
-        self._report(execution, outcome, time.perf_counter() - started)
+        self._report(execution, outcome, time.monotonic() - execution.began)
         return outcome
 
     def deliver(self, resolution: Resolution) -> None:
@@ -101,24 +109,10 @@ class Executor:
         else:
             execution.cancel(resolution.envelope.decode("utf-8", "replace"))
 
-    # The three places where user code runs.
-
-    async def _with_tasks(self, execution: Execution) -> Outcome:
-        root = _current_task()
-        strands = execution.strands = TaskStrands(root)
-        current.set(strands)
-        value, error = await self._call(execution, execution.function.call, Context(execution))
-        outcome = self._decide(execution, value, error)
-        while root.cancelling():
-            root.uncancel()
-        current.set(None)
-        if strands.owners and (left_over := strands.left_over()):
-            await self._clean_up(execution, left_over)
-        strands.close()
-        return await self._commit(execution, outcome)
+    # The other places where user code runs.
 
     async def _with_thread(self, execution: Execution) -> Outcome:
-        execution.strands = ThreadStrands()
+        execution.in_threads()
         context: Any = SyncContext(execution, ThreadBridge(execution, asyncio.get_running_loop()))
         in_context = contextvars.copy_context()
         in_context.run(strand_here.set, 0)
@@ -140,7 +134,7 @@ class Executor:
         root = _current_task()
         isolation = execution.function.isolation
         assert isolation is not None
-        execution.strands = ThreadStrands()
+        execution.in_threads()
         execution.release = lambda mode: None if asyncio.current_task() is root else _cancel(root)
         value, error = await self._call(execution, isolation.call, execution)
         outcome = self._decide(execution, value, error)
@@ -163,7 +157,7 @@ class Executor:
             # With isolation the time begins when there is a process: waiting for one is not the function's fault.
             deadline = asyncio.get_running_loop().call_later(function.timeout, execution.time_out)
         try:
-            if function.event_model(run.event_name) is not None:
+            if function.event_model is not None and function.event_model(run.event_name) is not None:
                 execution.received_event()
             return await code(argument), None
         except GeneratorExit:
@@ -224,6 +218,8 @@ class Executor:
         if execution.recorded and isinstance(outcome, Completed):
             await self._report_unreached(execution)
         answer = await commit(outcome.operation(run))
+        if answer is OK:
+            return outcome
         if answer.status is Status.INVALID and isinstance(outcome, Completed | Retried | Left):
             reason = answer.envelope.decode("utf-8", "replace")
             failure = describe(RuntimeError(f"the broker refused the run's outcome: {reason}"), run.attempt)

@@ -10,7 +10,7 @@ from ..broker.model import LeasedRun, Resolution
 from .capacity import Capacity
 from .execution import Execution
 from .executor import Executor
-from .outcome import Lost
+from .outcome import Lost, Outcome
 
 logger = logging.getLogger("bgjobs.worker")
 
@@ -39,7 +39,7 @@ class Host:
         self._suspect_ended = suspect_ended
         self._executor = executor
         self._fetch_steps = fetch_steps
-        self._here: dict[asyncio.Task[None], LeasedRun] = {}
+        self._here: dict[asyncio.Task[Outcome], LeasedRun] = {}
         self._suspects = 0
         self.finished = 0
 
@@ -67,30 +67,27 @@ class Host:
             older.abandon()  # leased again, so its right is lost
         if run.crashes >= SUSPECT:
             self._suspects += 1
-        task = asyncio.get_running_loop().create_task(self._execute(run))
+        execution = self._with_steps(run) if run.steps_elsewhere else self._executor.execute(run)
+        task = asyncio.get_running_loop().create_task(execution)
         self._here[task] = run
         task.add_done_callback(self._ended)
 
-    async def _execute(self, run: LeasedRun) -> None:
-        told = False
-        try:
-            if run.steps_elsewhere:
-                await self._fetch_steps(run)
-            outcome = await self._executor.execute(run)
-            told = not isinstance(outcome, Lost) or outcome.told
-        finally:
-            if not told:
-                self._forgo()
+    async def _with_steps(self, run: LeasedRun) -> Outcome:
+        await self._fetch_steps(run)
+        return await self._executor.execute(run)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Outcome]) -> None:
         run = self._here.pop(task)
         if run.crashes >= SUSPECT:
             self._suspects -= 1
             self._suspect_ended()
         self.finished += 1
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
             # Its lease stays until it is settled: then the run goes back.
             logger.error("run %s of %s could not be executed", run.id, run.function, exc_info=error)
+        if error is not None or task.cancelled() or _untold(task.result()):
+            self._forgo()
 
     def resolved(self, resolution: Resolution) -> None:
         """An outcome, or a request to stop, for a run that is here under that very fence."""
@@ -119,3 +116,8 @@ class Host:
             return True
         _, pending = await asyncio.wait(list(self._here), timeout=timeout)
         return not pending
+
+
+def _untold(outcome: Outcome) -> bool:
+    """Whether no operation has freed the slot of a run that has ended here."""
+    return isinstance(outcome, Lost) and not outcome.told

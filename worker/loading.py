@@ -33,8 +33,8 @@ def _load(definition: FunctionDefinition, metrics: WorkerMetrics, isolated: Isol
     )
 
 
-def _event_model(definition: FunctionDefinition) -> Callable[[str], type[EventModel] | None]:
+def _event_model(definition: FunctionDefinition) -> Callable[[str], type[EventModel] | None] | None:
     """By event name, asked for every run: most functions have no typed events, and few names."""
     if all(trigger.model is None for trigger in definition.triggers):
-        return lambda name: None
+        return None
     return functools.lru_cache(maxsize=1_000)(definition.event_model)

@@ -6,19 +6,24 @@ A context variable, so that it follows user code through tasks and, copied, into
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
+
+from .steps.place import current_place
 
 
 class Where(NamedTuple):
-    """The place in the life of a run that a log line comes from. A tuple, because one is made for every run."""
+    """The place in the life of a run that a log line comes from."""
 
     run: str
     function: str  # function key, "shop/process-order"
     attempt: int  # of the run; inside a step's body, of the step
     step: str = ""  # step key, inside a step's body
+
+    def where(self) -> Where:
+        """See `Placed`: for processes that have no execution."""
+        return self
 
     def fields(self) -> dict[str, str | int]:
         """What a structured log line carries."""
@@ -29,38 +34,36 @@ class Where(NamedTuple):
         return fields
 
 
-_where: ContextVar[Where | None] = ContextVar("bgjobs_where", default=None)
+class Placed(Protocol):
+    """An execution, as far as log lines need it."""
+
+    def where(self) -> Where:
+        """Where its code is, outside of steps."""
+        ...
+
+
+_placed: ContextVar[Placed | None] = ContextVar("bgjobs_where", default=None)
 
 
 def current() -> Where | None:
-    """Where the calling code is, or None outside of runs."""
-    return _where.get()
+    """Where the calling code is, or None outside of runs. Put together for those who ask: most runs log nothing."""
+    placed = _placed.get()
+    if placed is None:
+        return None
+    step = current_place.get()
+    return placed.where() if step is None else placed.where()._replace(step=step.step, attempt=step.attempt)
 
 
-def enter(where: Where) -> None:
+def enter(placed: Placed) -> None:
     """Mark the current task (or copied context) as belonging to a run, until its context ends."""
-    _where.set(where)
-
-
-@contextmanager
-def in_step(step: str, attempt: int) -> Iterator[None]:
-    """Mark the enclosed code as one try at a step's body."""
-    outer = _where.get()
-    if outer is None:
-        yield
-        return
-    token = _where.set(outer._replace(step=step, attempt=attempt))
-    try:
-        yield
-    finally:
-        _where.reset(token)
+    _placed.set(placed)
 
 
 class ContextFilter(logging.Filter):
     """Gives each record the attributes `run`, `function`, `step`, `attempt`; for your own handlers when embedding."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        where = _where.get()
+        where = current()
         if where is not None and not hasattr(record, "run"):
             record.run = where.run
             record.function = where.function
@@ -78,7 +81,7 @@ class RunLogger(logging.LoggerAdapter[logging.Logger]):
         super().__init__(logging.getLogger("bgjobs.run." + function.replace("/", ".")), {})
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        where = _where.get()
+        where = current()
         if where is not None:
             kwargs["extra"] = {**where.fields(), **(kwargs.get("extra") or {})}
         return msg, kwargs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ..broker import operations
 from ..broker.codec import encode
@@ -20,9 +20,8 @@ from .retry import delay_after
 from .unwinding import Mode, nothing_but_unwinding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
-    """The function returned."""
+class Completed(NamedTuple):
+    """The function returned. A tuple, because one is made for almost every run."""
 
     value: Any
     result: bytes  # the value, encoded
@@ -163,7 +162,7 @@ def completed(value: Any, attempt: int) -> Outcome:
     except NotSerialisable as error:
         # The next attempt would return the same.
         return Failed(failure=describe(error, attempt), exception=error, reason="not serialisable")
-    return Completed(value=value, result=result)
+    return Completed(value, result)
 
 
 def _failed(error: BaseException, attempt: int, retries: int, backoff: Backoff, random: Callable[[], float]) -> Outcome:

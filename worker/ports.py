@@ -80,7 +80,7 @@ class LoadedFunction:
     backoff: Backoff
     timeout: float | None = None  # seconds one attempt may take
     isolation: Isolation | None = None  # None: on the loop, or in a thread
-    event_model: Callable[[str], type[EventModel] | None] = lambda name: None  # by event name
+    event_model: Callable[[str], type[EventModel] | None] | None = None  # by event name; None: no typed events
     metrics: FunctionMetrics
 
 

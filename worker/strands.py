@@ -33,19 +33,16 @@ class Strands(Protocol):
 class TaskStrands:
     """The tasks of an `async def` function."""
 
-    __slots__ = ("_closed", "_prune_at", "_tasks", "owners", "root")
+    __slots__ = ("_prune_at", "_tasks", "owners", "root")
 
     def __init__(self, root: AnyTask) -> None:
         self.root = root
         self.owners: set[Hashable] = set()  # tasks that have used a step
         self._tasks: set[AnyTask] = set()
         self._prune_at = _PRUNE_AT
-        self._closed = False
 
     def add(self, task: AnyTask) -> None:
         """A task was created by the run's code."""
-        if self._closed:
-            return
         self._tasks.add(task)
         if len(self._tasks) > self._prune_at:
             self._tasks = {each for each in self._tasks if not each.done()}
@@ -62,7 +59,6 @@ class TaskStrands:
         """The run's code has ended: a library's task that lives on must not keep what belonged to the run."""
         self._tasks.clear()
         self.owners.clear()
-        self._closed = True
 
     def left_over(self) -> list[AnyTask]:
         """Tasks other than the root that have used a step and have not ended."""
@@ -111,8 +107,16 @@ class ThreadStrands:
                 future.set_exception(exception())
 
 
-#: Whose code is running: the strands of an `async def` function that is executed.
-current: ContextVar[TaskStrands | None] = ContextVar("bgjobs_strands", default=None)
+class Owner(Protocol):
+    """An execution of an `async def` function, as far as the task factory needs it."""
+
+    def own(self, task: AnyTask) -> None:
+        """A task was created by its code."""
+        ...
+
+
+#: Whose code is running.
+current: ContextVar[Owner | None] = ContextVar("bgjobs_strands", default=None)
 
 
 def record_tasks(loop: asyncio.AbstractEventLoop) -> None:
@@ -126,13 +130,15 @@ def record_tasks(loop: asyncio.AbstractEventLoop) -> None:
     ) -> AnyTask:
         if context is not None:
             options["context"] = context
-        if previous is None:
-            task: AnyTask = asyncio.Task(coroutine, loop=loop, **options)
-        else:
+        if previous is not None:
             task = cast("AnyTask", previous(loop, coroutine, **options))
-        strands = current.get() if context is None else context.get(current)
-        if strands is not None:
-            strands.add(task)
+        elif options:
+            task = asyncio.Task(coroutine, loop=loop, **options)
+        else:
+            task = asyncio.Task(coroutine, loop=loop)
+        owner = current.get() if context is None else context.get(current)
+        if owner is not None:
+            owner.own(task)
         return task
 
     factory.records_strands = True  # type: ignore[attr-defined]

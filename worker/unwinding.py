@@ -23,10 +23,7 @@ class Mode(Enum):
     @property
     def unwinds(self) -> bool:
         """Whether step calls raise and do nothing (R28)."""
-        return self not in _GOING_ON
-
-
-_GOING_ON = frozenset({Mode.RUNNING, Mode.STOPPING})
+        return self is not Mode.RUNNING and self is not Mode.STOPPING
 
 
 class Unwinding(BaseException):

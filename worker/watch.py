@@ -56,7 +56,6 @@ class LeaveWatch:
         if execution.mode.unwinds or not waits:
             self._blocked_since = None
             return
-        assert execution.strands is not None
         view = execution.strands.look(waits, thorough=confirming)
         if view.verdict is Verdict.BLOCKED and execution.busy == 0:
             if not confirming:

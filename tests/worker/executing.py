@@ -71,7 +71,7 @@ class Bench:
         stay: float = 0.25,
         grace: float = 10.0,
         patience: float = 60.0,
-        event_model: Callable[[str], Any] = lambda name: None,
+        event_model: Callable[[str], Any] | None = None,
     ) -> None:
         self.committer = RecordingCommitter(answer)
         self.metrics = FunctionMetrics()

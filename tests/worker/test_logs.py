@@ -13,6 +13,7 @@ import pytest
 from bgjobs.worker import log_context, logs
 from bgjobs.worker.log_context import RunLogger, Where
 from bgjobs.worker.logs import RunLog
+from bgjobs.worker.steps.place import Place, current_place
 
 users = logging.getLogger("shop.jobs")
 
@@ -48,9 +49,10 @@ WHERE = Where(run="00abc", function="shop/process-order", attempt=2)
 async def in_run(where: Where, *, step: str = "") -> None:
     log_context.enter(where)
     users.info("outside of steps")
-    with log_context.in_step(step or "charge", 3):
-        users.info("inside a step")
-        await asyncio.to_thread(users.info, "in a thread")
+    token = current_place.set(Place(where.run, step or "charge", 3))
+    users.info("inside a step")
+    await asyncio.to_thread(users.info, "in a thread")
+    current_place.reset(token)
     users.info("outside again")
 
 

@@ -19,7 +19,7 @@ from ..restore import Restorer
 from ..strands import TaskStrands
 from ..unwinding import Mode, Unwinding
 from .keys import StepKeys
-from .place import current_key
+from .place import current_place
 
 if TYPE_CHECKING:
     from ..execution import Execution
@@ -57,10 +57,10 @@ class StepBook:
         mode = self.execution.mode
         if mode is not Mode.RUNNING:
             await self._boundary()
-        if current_key.get():
-            raise NestedStep(f"Step {id!r} is called inside the body of step {current_key.get().partition(':')[2]!r}.")
+        place = current_place.get()
+        if place is not None:
+            raise NestedStep(f"Step {id!r} is called inside the body of step {place.step!r}.")
         strands = self.execution.strands
-        assert strands is not None
         if isinstance(strands, TaskStrands) and asyncio.get_running_loop() is not strands.root.get_loop():
             raise ForeignThread(
                 f"Step {id!r} is called from a thread that has an event loop of its own.",

@@ -18,7 +18,7 @@ from . import invoke, send, sleep, wait
 from .arguments import at_unix_time, bound, changed, event_wait, length, options_of, signal_name
 from .book import opened
 from .options import StepOptions
-from .place import current_key
+from .place import current_place
 from .run import attempts, begin, call_body, settle
 
 if TYPE_CHECKING:
@@ -218,10 +218,10 @@ class Steps:
 
 def step_key_here() -> str:
     """The idempotency key of the step whose body is running."""
-    key = current_key.get()
-    if not key:
+    place = current_place.get()
+    if place is None:
         raise NotInStep("ctx.step.key exists only while a step's body runs.")
-    return key
+    return place.key
 
 
 def _strand() -> Hashable:

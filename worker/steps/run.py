@@ -17,13 +17,12 @@ from ...broker.model import PendKind
 from ...broker.operations import SUCCESS
 from ..errors import StepTimeout
 from ..failure import FailedElsewhere, Failure, describe
-from ..log_context import in_step
 from ..retry import delay_after
 from ..threads import ThreadPool
 from ..unwinding import Unwinding
 from .book import StepBook
 from .options import StepOptions
-from .place import current_key
+from .place import Place, current_place
 
 Body = Callable[[], Any]
 
@@ -94,42 +93,41 @@ async def call_body(
 ) -> tuple[bytes | Failure, float]:
     """One try at a body, from a coroutine: what it came to, and how long it took in seconds."""
     started = time.perf_counter()
-    token = current_key.set(f"{book.execution.run.id}:{key}")
-    book.execution.busy += 1
+    execution = book.execution
+    token = current_place.set(Place(execution.run.id, key, attempt))
+    execution.busy += 1
     try:
-        with in_step(key, attempt):
-            value = await _with_timeout(body, options.timeout)
+        value = await (_call(body) if options.timeout is None else _with_timeout(body, options.timeout))
         result: bytes | Failure = packed(value, key)
     except (GeneratorExit, Unwinding):
         raise
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
-        if book.execution.mode.unwinds or (task is not None and task.cancelling()):
+        if execution.mode.unwinds or (task is not None and task.cancelling()):
             raise
         result = describe(error, attempt)  # the body itself awaited something that was cancelled
     except BaseException as error:
         result = describe(error, attempt)
     finally:
-        book.execution.busy -= 1
-        current_key.reset(token)
+        execution.busy -= 1
+        current_place.reset(token)
         if book.waiting or book.parked:
-            book.execution.watch.look_soon()
+            execution.watch.look_soon()
     return result, time.perf_counter() - started
 
 
 def call_body_here(run_id: str, key: str, attempt: int, body: Body) -> tuple[bytes | Failure, float]:
     """One try at a body, in the calling thread."""
     started = time.perf_counter()
-    token = current_key.set(f"{run_id}:{key}")
+    token = current_place.set(Place(run_id, key, attempt))
     try:
-        with in_step(key, attempt):
-            result: bytes | Failure = packed(body(), key)
+        result: bytes | Failure = packed(body(), key)
     except Unwinding:
         raise
     except BaseException as error:
         result = describe(error, attempt)
     finally:
-        current_key.reset(token)
+        current_place.reset(token)
     return result, time.perf_counter() - started
 
 
@@ -150,9 +148,7 @@ def packed(value: Any, key: str) -> bytes:
     return data
 
 
-async def _with_timeout(body: Body, timeout: float | None) -> Any:
-    if timeout is None:
-        return await _call(body)
+async def _with_timeout(body: Body, timeout: float) -> Any:
     scope = asyncio.timeout(timeout)
     try:
         async with scope:
