@@ -123,17 +123,21 @@ def main() -> None:
 
 
 def write(told: argparse.Namespace, results: Results) -> None:
-    """The report beside the results, and into the page if that was asked for."""
-    found, known = results.measurements, results.notes
-    (told.out / "report.md").write_text(
-        report(SCENARIOS, LINES, found, known, plots.draw(told.out, SCENARIOS, LINES, found))
-    )
+    """The report beside the results; with `--page` also into the page, whose folder gets plots and results."""
+    folders = [(told.out, "")]
     if told.page:
-        folder = PAGE.with_suffix("")
-        pictures = plots.draw(folder, SCENARIOS, LINES, found)
-        named = {name: f"{folder.name}/{file}" for name, file in pictures.items()}
-        page.fill(PAGE, report(SCENARIOS, LINES, found, known, named))
-    print(f"\n{(told.out / 'report.md').read_text()}\n{told.out / 'report.md'}")
+        folders.append((PAGE.with_suffix(""), PAGE.stem + "/"))
+        results.write(PAGE.with_suffix("") / "results.json")
+    for folder, prefix in folders:
+        pictures = plots.draw(folder, SCENARIOS, LINES, results.measurements)
+        named = {name: prefix + file for name, file in pictures.items()}
+        raw = {"raw measurements": f"[results.json]({prefix}results.json)"}
+        text = report(SCENARIOS, LINES, results.measurements, results.notes | raw, named)
+        if prefix:
+            page.fill(PAGE, text)
+        else:
+            (folder / "report.md").write_text(text)
+            print(f"\n{text}\n{folder / 'report.md'}")
 
 
 if __name__ == "__main__":

@@ -18,11 +18,15 @@ class Results:
     def add(self, measurement: Measurement) -> None:
         """Keep one more."""
         self.measurements.append(measurement)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        kept = {"notes": self.notes, "measurements": [asdict(each) for each in self.measurements]}
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps(kept, indent=1) + "\n")
-        fresh.replace(self._path)
+        self.write(self._path)
+
+    def write(self, path: Path) -> None:
+        """Put all of it into a file, a line each."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = ",\n".join(json.dumps(asdict(each)) for each in self.measurements)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(f'{{"notes": {json.dumps(self.notes, indent=1)},\n"measurements": [\n{lines}\n]}}\n')
+        fresh.replace(path)
 
     def read(self) -> None:
         """Take what the file has. Raises OSError if there is none."""

@@ -14,6 +14,7 @@ from pathlib import Path
 FOLDER = "BENCH_STAMPS"  # environment variables of worker processes
 JOBS = "BENCH_JOBS"
 WARM_UP = 20  # jobs 0 to 19 show that a worker works; what is measured comes after
+BEGAN = 0  # of those: in its place, some jobs without a warm-up say when the first of them began
 
 _slots: memoryview | None = None
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+from functools import cache
 from typing import Any
 
 import bgjobs
 from bench.apps.bgjobs_app import EVENTS, AsyncProducer, Producer, number
 from bench.apps.producing import FOR_EVER, LINGER
-from bench.stamps import WARM_UP, mark
+from bench.stamps import BEGAN, WARM_UP, mark
 
 __all__ = ["AsyncProducer", "Producer", "app"]
 
@@ -26,6 +27,12 @@ async def work(ctx: bgjobs.Context[Any]) -> int:
     return job
 
 
+@cache
+def begin() -> None:
+    """Say when the first of all runs began: few runs with many steps each all end at about the same time."""
+    mark(BEGAN)
+
+
 async def nap(ctx: bgjobs.Context[Any]) -> None:
     """Waits for longer than anything is measured."""
     await ctx.step.sleep("nap", "1 day")
@@ -37,6 +44,7 @@ async def limited(ctx: bgjobs.Context[Any]) -> None:
 
 
 async def many_steps(ctx: bgjobs.Context[Any]) -> int:
+    begin()
     job: int = ctx.event.data["i"]
     for step in range(NUMBER):
         await ctx.step.run(f"step-{step}", number, job)
