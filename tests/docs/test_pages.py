@@ -85,7 +85,8 @@ def in_numbers(shown: str) -> float:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_exist(page: Path) -> None:
     for words in re.findall(
-        r"\bbgjobs ((?:[a-z]+ )*[a-z]+)", " ".join(re.findall(r"`(bgjobs [^`]*)`", page.read_text()))
+        r"\bbgjobs ((?:[a-z]+(?:-[a-z]+)* )*[a-z]+(?:-[a-z]+)*)",
+        " ".join(re.findall(r"`(bgjobs [^`]*)`", page.read_text())),
     ):
         command: click.Command | None = main
         for word in words.split():
