@@ -40,11 +40,12 @@ if TYPE_CHECKING:
     from .broker.inspect.events import EventInfo
     from .broker.inspect.functions import FunctionInfo
     from .broker.inspect.letter_groups import AffectedKey, DeadLetterGroup
+    from .broker.inspect.pauses import PauseInfo
     from .broker.model import RunState
-    from .broker.pausing import PauseInfo
     from .broker.receipt import BulkReceipt, Receipt
     from .broker.run_info import ErrorInfo, Progress, RunInfo, StepInfo
     from .broker.scheduling import ScheduleInfo
+    from .define.admission import Throttle
     from .define.app import App
     from .define.arrivals import Idempotency, RateLimit
     from .define.errors import (
@@ -135,6 +136,7 @@ __all__ = [
     "StepInfo",
     "SyncContext",
     "TargetError",
+    "Throttle",
     "Trigger",
     "UsageError",
     "__version__",
@@ -182,8 +184,8 @@ _HOMES = {
     "broker.inspect.events": ("EventInfo",),
     "broker.inspect.functions": ("FunctionInfo",),
     "broker.inspect.letter_groups": ("AffectedKey", "DeadLetterGroup"),
+    "broker.inspect.pauses": ("PauseInfo",),
     "broker.model": ("RunState",),
-    "broker.pausing": ("PauseInfo",),
     "broker.receipt": (
         "BulkReceipt",
         "Receipt",
@@ -195,6 +197,7 @@ _HOMES = {
         "StepInfo",
     ),
     "broker.scheduling": ("ScheduleInfo",),
+    "define.admission": ("Throttle",),
     "define.app": ("App",),
     "define.arrivals": (
         "Idempotency",

@@ -6,42 +6,21 @@ import getpass
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
-import msgpack
-
-from .conversation import Command, Talk, reliably
+from .conversation import Talk, reliably
 from .errors import FunctionNotFound, NotFound, UsageError
 from .event import FunctionRef
 from .inspect.apps import read_apps
 from .inspect.registry import parse_registry
-from .keys import Keys
-from .limiter_ids import own_limiter, shared_limiter, value_part
-from .patience import Patience
+from .limiter_ids import own_limiter, shared_limiter, throttle_limiter, value_part
 from .requests import Requests
-from .run_info import moment
 from .transitions import pause as pause_call
 from .transitions import resume as resume_call
 
 #: Stands for a value that was not given: None is one that events may have.
 NO_VALUE: Final = object()
 _LONGEST_REASON = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PauseInfo:
-    """Something that is paused, or whose runs are being let go."""
-
-    what: str  # "function shop/charge", "queue shop:default", "shop/charge where event.data.customer is 42"
-    function: str | None  # function key; None: of a queue
-    queue: str | None  # "<app>:<queue>"; None: of a function, or a key of one
-    by_key: bool  # of one key of the function
-    since: datetime | None
-    actor: str  # who did it
-    reason: str
-    parked: int  # runs that it holds back
-    resuming: bool = False  # it was resumed, and still lets its runs go
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +67,7 @@ def of_function(requests: Requests, function: FunctionRef, key: str | None, valu
             raise UsageError("The key to pause has no value.", remedy="Give value=, as in the events' data.")
         return Target(f"f|{name}", f"function {name}")
     path, reference = _keyed(name, definition or {}, key)
-    return Target(f"k|{name}|{reference}.{value_part(value)}", f"{name} where {path} is {value!r}")
+    return Target(f"k|{name}|{reference.format(value=value_part(value))}", f"{name} where {path} is {value!r}")
 
 
 def of_queue(requests: Requests, queue: str, app: str | None) -> Talk[Target]:
@@ -109,36 +88,8 @@ def of_queue(requests: Requests, queue: str, app: str | None) -> Talk[Target]:
     raise NotFound(f"No function of the app {owner!r} is in a queue {name!r}.", remedy="See `bgjobs functions list`.")
 
 
-def read_pauses(keys: Keys, patience: Patience) -> Talk[list[PauseInfo]]:
-    """All that is paused, by name."""
-    flat = (yield from reliably(patience, ("HGETALL", keys("pz"))))[0]
-    pairs = [(name.decode(), value) for name, value in zip(flat[::2], flat[1::2], strict=True)]
-    if not pairs:
-        return []
-    commands: list[Command] = [("ZCARD", keys(f"bk:!{name}")) for name, _ in pairs]
-    parked = yield from reliably(patience, *commands)
-    found = [_info(name, value, count) for (name, value), count in zip(pairs, parked, strict=True)]
-    return sorted(found, key=lambda pause: pause.what)
-
-
-def _info(field: str, value: bytes, parked: int) -> PauseInfo:
-    since, actor, what, reason = (part.decode() for part in msgpack.unpackb(value[1:], raw=True))
-    kind, owner = field.split("|")[:2]
-    return PauseInfo(
-        what=what,
-        function=None if kind == "q" else owner,
-        queue=owner if kind == "q" else None,
-        by_key=kind == "k",
-        since=moment(since.encode()),
-        actor=actor,
-        reason=reason,
-        parked=parked,
-        resuming=value.startswith(b"o"),
-    )
-
-
 def _keyed(function: str, definition: Mapping[str, Any], key: str | None) -> tuple[str, str]:
-    """The key expression that is meant, and the reference of the limiter that has it."""
+    """The key expression that is meant, and the reference of the limiter that has it, but for the value."""
     keyed = dict(reversed(list(_keys_of(function, definition))))
     if not keyed:
         raise UsageError(
@@ -159,4 +110,8 @@ def _keys_of(function: str, definition: Mapping[str, Any]) -> Iterator[tuple[str
     for limit in definition.get("concurrency", ()):
         if limit.get("key"):
             name = limit.get("name")
-            yield limit["key"], shared_limiter(name) if name else own_limiter(function, limit["key"])
+            owner = shared_limiter(name) if name else own_limiter(function, limit["key"])
+            yield limit["key"], owner + ".{value}"
+    throttle = definition.get("throttle") or {}
+    if throttle.get("key"):
+        yield throttle["key"], throttle_limiter(function, throttle["key"]) + ".{value}~"

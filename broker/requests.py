@@ -21,7 +21,7 @@ from .inspect.events import find_event, runs_of_event
 from .inspect.listing import list_runs
 from .inspect.result import find_run, wait_for_result
 from .inspect.runs import read_steps
-from .inspect.why import explain
+from .inspect.why.explain import explain
 from .keys import Keys
 from .model import RunState
 from .operations import SUCCESS

@@ -11,7 +11,7 @@ from .output import show
 from .times import ago
 
 if TYPE_CHECKING:
-    from ..broker.pausing import PauseInfo
+    from ..broker.inspect.pauses import PauseInfo
 
 F = TypeVar("F", bound=Callable[..., Any])
 

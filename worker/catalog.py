@@ -54,7 +54,7 @@ class Catalog:
             star=registry.versions.pop("*", ""),
             versions=registry.versions,
             queues=len({definition.queue for definition in definitions}),
-            plain=not any(each.priority or each.concurrency or each.decides_on_arrival for each in definitions),
+            plain=not any(each.priority or each.holds_back or each.decides_on_arrival for each in definitions),
         )
         return self._knowledge
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypedDict,
 
 from ..broker.ids import function_key
 from ..broker.validation import INVOKE
+from .admission import Throttle, throttle_of
 from .arrivals import Idempotency, IdempotencyOption, RateLimit, rate_limit_of
 from .durations import Duration, seconds
 from .errors import DefinitionError
@@ -49,6 +50,7 @@ class FunctionOptions(TypedDict, total=False):
     backoff: Backoff | Duration | None
     timeout: Duration | None
     concurrency: ConcurrencyOption
+    throttle: Throttle | None
     idempotency: IdempotencyOption
     rate_limit: RateLimit | None
     queue: str | None
@@ -71,6 +73,7 @@ class FunctionDefinition:
     backoff: Backoff
     timeout: float | None  # seconds, of one attempt
     concurrency: tuple[Concurrency, ...]
+    throttle: Throttle | None
     idempotency: Idempotency | None
     rate_limit: RateLimit | None
     queue: str
@@ -114,8 +117,10 @@ class FunctionDefinition:
                 CronData(key=each.key, expression=each.expression, tz=each.tz, missed=each.missed) for each in self.cron
             ),
             concurrency=tuple(
-                ConcurrencyData(limit=each.limit, key=each.key, name=each.name) for each in self.concurrency
+                ConcurrencyData(limit=each.limit, key=each.key, name=each.name, hold=each.hold)
+                for each in self.concurrency
             ),
+            throttle=None if self.throttle is None else self.throttle.as_data(),
             idempotency=None
             if self.idempotency is None
             else IdempotencyData(key=self.idempotency.key, period=seconds(self.idempotency.period)),
@@ -199,6 +204,7 @@ def define(
         backoff=defaults.backoff if backoff is None else Backoff.of(backoff),
         timeout=None if timeout is None else _positive(timeout),
         concurrency=concurrency_limits(options.get("concurrency", ())),
+        throttle=throttle_of(options.get("throttle")),
         idempotency=Idempotency.of(options.get("idempotency")),
         rate_limit=rate_limit_of(options.get("rate_limit")),
         queue=defaults.queue if queue is None else check_name(queue, "The queue"),

@@ -1,16 +1,18 @@
-"""References to limiters: what a run's record and the scripts call the concurrency limits that it counts against.
+"""References to limiters: what a run's record and the scripts call the limits that it counts against.
 
-A reference is `<definition>` or `<definition>.<value>`, each part 7 characters (42 bits): a run's record has 64 bytes
-for all of its references (R48), which is enough for four with values, 4 * 15 + 3 blanks; `policies` refuses more.
+A reference is `<definition>` or `<definition>.<value>`, each part 7 characters (42 bits), and a mark for its kind: none
+for a slot that is given back while the run waits, `+` for one that it keeps, `~` for a throttle. A run's record has
+64 bytes for all of them (R48), enough for four with values, 4 * 15 + 3 blanks; with more of them, it takes about
+650 bytes more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..broker.limiter_ids import own_limiter, shared_limiter, value_part
-from .paths import compile_path
+from ..broker.limiter_ids import own_limiter, shared_limiter, throttle_limiter, value_part
+from .keys import compile_key
 from .registry import ConcurrencyData, Definition
 
 
@@ -21,9 +23,21 @@ def limiter_of(function_key: str, limit: ConcurrencyData) -> str:
     return own_limiter(function_key, limit.key)
 
 
-def limits_of(definition: Definition) -> dict[str, int]:
-    """Definition part -> limit, for all limits of a function."""
-    return {limiter_of(definition.key, limit): limit.limit for limit in definition.concurrency}
+def limits_of(definition: Definition) -> dict[str, int | str]:
+    """Definition part -> limit, for all limits of a function; of a throttle "<limit> <period ms> <burst>"."""
+    limits: dict[str, int | str] = {limiter_of(definition.key, each): each.limit for each in definition.concurrency}
+    throttle = definition.throttle
+    if throttle is not None:
+        numbers = f"{throttle.limit} {max(1, round(throttle.period * 1000))} {throttle.burst}"
+        limits[throttle_limiter(definition.key, throttle.key)] = numbers
+    return limits
+
+
+def limiter_keys(definition: Definition) -> Iterator[str]:
+    """The key expressions of its limits."""
+    for limit in (*definition.concurrency, definition.throttle):
+        if limit is not None and limit.key is not None:
+            yield limit.key
 
 
 def limiter_references(definition: Definition, event: Mapping[str, Any]) -> str:
@@ -34,13 +48,18 @@ def limiter_references(definition: Definition, event: Mapping[str, Any]) -> str:
         event: a mapping with `id`, `name`, `data`, `key`.
 
     Raises:
-        InvalidExpression: a key of the definition can't be read.
+        InvalidExpression, MissingExtra: a key of the definition can't be evaluated here.
     """
-    references = []
-    for limit in definition.concurrency:
-        reference = limiter_of(definition.key, limit)
-        if limit.key is not None:
-            reference += "." + value_part(compile_path(limit.key).get(event))
-        references.append(reference)
+    references = [
+        limiter_of(definition.key, limit) + _value(limit.key, event) + ("+" if limit.hold else "")
+        for limit in definition.concurrency
+    ]
+    throttle = definition.throttle
+    if throttle is not None:
+        references.append(throttle_limiter(definition.key, throttle.key) + _value(throttle.key, event) + "~")
     # Runs with equal lists form one backlog: the order in which the limits were written must not split it.
     return " ".join(sorted(references))
+
+
+def _value(key: str | None, event: Mapping[str, Any]) -> str:
+    return "" if key is None else "." + value_part(compile_key(key).get(event))

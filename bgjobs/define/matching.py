@@ -10,9 +10,8 @@ from .arriving import Policies, arrival_keys, policies_of
 from .errors import DefinitionError
 from .filters import Filter, FilterError, compile_filter
 from .keys import compile_key
-from .limiter import limiter_references
+from .limiter import limiter_keys, limiter_references
 from .names import RESERVED_PREFIX
-from .paths import compile_path
 from .registry import Definition
 
 #: Told of a filter that could not decide: the event does not match, and the reason is counted.
@@ -154,11 +153,10 @@ def trigger_matches(pattern: str, name: str) -> bool:
 
 def _candidate(definition: Definition, name: str) -> Candidate:
     filters = [trigger.filter for trigger in definition.triggers if trigger_matches(trigger.name, name)]
-    keyed = any(limit.key is not None for limit in definition.concurrency)
     return Candidate(
         definition,
         () if None in filters else tuple(compile_filter(text) for text in filters if text is not None),
-        None if keyed else limiter_references(definition, {}),
+        None if any(limiter_keys(definition)) else limiter_references(definition, {}),
         None if any(arrival_keys(definition)) else policies_of(definition, {}),
     )
 
@@ -175,9 +173,8 @@ def _passes(candidate: Candidate, event: Mapping[str, Any], on_error: FilterErro
 
 def _problems(definition: Definition) -> Iterable[Unevaluable]:
     filters = [(trigger.filter, compile_filter) for trigger in definition.triggers if trigger.filter is not None]
-    keys = [(limit.key, compile_path) for limit in definition.concurrency if limit.key is not None]
-    arrivals = [(key, compile_key) for key in arrival_keys(definition)]
-    for expression, compiled in [*filters, *keys, *arrivals]:
+    keys = [(key, compile_key) for key in (*limiter_keys(definition), *arrival_keys(definition))]
+    for expression, compiled in [*filters, *keys]:
         try:
             compiled(expression)
         except DefinitionError as error:

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ..broker import defaults
 from .durations import Duration, seconds
 from .errors import DefinitionError
+from .keys import compile_key
 from .names import check_name
-from .paths import compile_path
-
-#: The limiters of a run are one field of its record (R48): see `limiter` for the sizes of a reference.
-_FIELD_BYTES: Final = 64
-_REFERENCE_BYTES: Final = 7
-_KEYED_REFERENCE_BYTES: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
-    """At most `limit` runs at a time; the others are parked in order. A waiting run does not count.
+    """At most `limit` runs at a time; the others are parked in order. A waiting run counts only with `hold`.
 
     Args:
         limit: 1 or more.
-        key: a path such as "event.data.customer_id": the limit holds for each of its values on its own. Events in which
-            the path is missing share one value.
+        key: a path such as "event.data.customer_id", or a CEL expression: the limit holds for each of its values on its
+            own. Events in which it is missing share one value.
         name: functions, also of other apps, whose limits have the same name share it. Without: this function's own.
+        hold: a run keeps its place from its first start to its end, also while it sleeps or waits.
     """
 
     limit: int
     key: str | None = None
     name: str | None = None
+    hold: bool = False
 
     def __post_init__(self) -> None:
         if not _is_whole(self.limit) or self.limit < 1:
@@ -40,7 +37,7 @@ class Concurrency:
                 remedy="Give a whole number of 1 or more; to stop a function, pause it.",
             )
         if self.key is not None:
-            object.__setattr__(self, "key", compile_path(self.key).text)
+            object.__setattr__(self, "key", compile_key(self.key).text)
         if self.name is not None:
             check_name(self.name, "The name of a concurrency limit")
 
@@ -126,11 +123,10 @@ def concurrency_limits(option: ConcurrencyOption) -> tuple[Concurrency, ...]:
     scopes = [(limit.name, limit.key) for limit in limits]
     if len(set(scopes)) < len(scopes):
         raise DefinitionError("Two concurrency limits of the function count the same.", remedy="Keep the smaller one.")
-    size = sum(_KEYED_REFERENCE_BYTES if limit.key else _REFERENCE_BYTES for limit in limits) + len(limits) - 1
-    if len(limits) > defaults.MAX_LIMITERS or size > _FIELD_BYTES:
+    if len(limits) > defaults.MAX_LIMITERS:
         raise DefinitionError(
             f"The function has {len(limits)} concurrency limits.",
-            remedy=f"At most {defaults.MAX_LIMITERS} are possible, or 4 if all have a key.",
+            remedy=f"At most {defaults.MAX_LIMITERS} are possible.",
         )
     return limits
 

@@ -39,6 +39,7 @@ class ConcurrencyData:
     limit: int
     key: str | None = None
     name: str | None = None
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,16 @@ class RateLimitData:
 
     limit: int
     period: float  # seconds
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleData:
+    """A throttle."""
+
+    limit: int
+    period: float  # seconds
+    burst: int = 1
     key: str | None = None
 
 
@@ -77,6 +88,7 @@ class Definition:
     concurrency: tuple[ConcurrencyData, ...] = ()
     idempotency: IdempotencyData | None = None
     rate_limit: RateLimitData | None = None
+    throttle: ThrottleData | None = None
 
     @property
     def key(self) -> str:
@@ -94,9 +106,14 @@ class Definition:
         return round(self.priority * 1000)
 
     @property
+    def holds_back(self) -> bool:
+        """Whether its runs may wait for others, so that their order of arrival counts."""
+        return bool(self.concurrency) or self.throttle is not None
+
+    @property
     def decides_on_arrival(self) -> bool:
         """Whether an event is more to it than the start of one run."""
-        return any(getattr(self, name) is not None for name in _SINGLE)
+        return self.idempotency is not None or self.rate_limit is not None
 
     def to_data(self) -> dict[str, Any]:
         """A form that JSON carries; what is empty is left out."""
@@ -122,7 +139,7 @@ class Definition:
 
 _NESTED: Mapping[str, type] = {"triggers": TriggerData, "cron": CronData, "concurrency": ConcurrencyData}
 
-_SINGLE: Mapping[str, type] = {"idempotency": IdempotencyData, "rate_limit": RateLimitData}
+_SINGLE: Mapping[str, type] = {"idempotency": IdempotencyData, "rate_limit": RateLimitData, "throttle": ThrottleData}
 
 
 def _known(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,4 +147,8 @@ def _known(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in data.items() if value is not None and value != () and value != ""}
+    return {
+        name: value
+        for name, value in data.items()
+        if value is not None and value != () and value != "" and value is not False
+    }

@@ -18,7 +18,9 @@ class Definition:
     names: Sequence[str]  # event names and wildcard patterns it is triggered by
     on_failure: str = ""  # function key
     on_failure_queue: str = ""  # "<app>:<queue>"
-    limits: Mapping[str, int] = field(default_factory=dict)  # limiter definition -> limit
+    limits: Mapping[str, int | str] = field(
+        default_factory=dict
+    )  # limiter definition -> limit, or "<limit> <period ms> <burst>"
     crons: Mapping[str, int] = field(default_factory=dict)  # cron entry -> first tick, server ms
 
     def packed(self, stamp: str) -> list[Any]:

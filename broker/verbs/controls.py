@@ -6,7 +6,8 @@ from typing import Any
 
 from ..event import FunctionRef
 from ..inspect.audit_log import AuditEntry, read_audit_log
-from ..pausing import NO_VALUE, PauseInfo, of_function, of_queue, read_pauses, switch
+from ..inspect.pauses import PauseInfo, read_pauses
+from ..pausing import NO_VALUE, of_function, of_queue, switch
 from .face import AsyncPart, Part
 
 

@@ -41,7 +41,7 @@ class Function:
     names: Sequence[str] = ("go",)
     limiters: str | Callable[[Any], str] = ""
     policies: Callable[[Any], Sequence[Sequence[Any]]] = lambda data: ()  # entries as of `define/arriving.py`
-    limits: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, int | str] = field(default_factory=dict)
     queue: str = "default"
     priority_ms: int = 0
     on_failure: str = ""  # function id

@@ -95,8 +95,8 @@ async def test_what_runs_goes_on_and_parks_when_it_comes_back(driver: Driver) ->
     """R36: a run that was started before goes on until it leaves; its next turn waits for the resumption."""
     run = await driver.start()
     await paused(driver)
-    await driver.apply("w1", op.pend(run, "s:0", PendKind.SLEEP, delay_ms=10), op.suspend(run, ["s:0"]))
-    driver.advance(10)
+    await driver.apply("w1", op.pend(run, "s:0", PendKind.SLEEP, delay_ms=1000), op.suspend(run, ["s:0"]))
+    driver.advance(1000)
     await driver.fire()
     assert await driver.lease("w1") == []
     assert await driver.raw.zcard(driver.keys("bk:!f|shop/f")) == 1

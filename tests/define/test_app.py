@@ -156,7 +156,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"concurrency": 0}, "limit is 0"),
     ({"concurrency": "5"}, "concurrency= has '5'"),
     ({"concurrency": [1, 1]}, "count the same"),
-    ({"concurrency": [Concurrency(1, name=f"n{index}", key="event.id") for index in range(5)]}, "5 concurrency limits"),
+    ({"throttle": 5}, "throttle= is 5"),
+    (
+        {"concurrency": [Concurrency(1, name=f"n{index}", key="event.id") for index in range(21)]},
+        "21 concurrency limits",
+    ),
     ({"queue": "a b"}, "is no valid name"),
     ({"priority": 1000}, "priority= is 1000"),
     ({"priority": "high"}, "priority= is 'high'"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bgjobs import App, Concurrency, Context, FunctionNotFound, NewEvent, RunState, UsageError
+from bgjobs import App, Concurrency, Context, FunctionNotFound, HoldReason, NewEvent, RunState, UsageError
 from bgjobs.broker.errors import NotFound
 from tests.waiting import until_async
 from tests.worker.live import Live, live
@@ -44,6 +44,9 @@ async def test_no_body_starts_while_its_function_is_paused(redis_url: str, names
             return pause.parked == 11
 
         await until_async(all_parked)
+        told = await here.client.why(runs[-1])
+        assert (told.holds[0].reason, told.holds[0].ahead) == (HoldReason.PAUSED, 10)
+        assert told.summary == "ada paused function shop/charge (the bank is closed); 10 runs go first"
         assert started == [0, 1, 2, 3, 4]
         (pause,) = await here.client.controls.pauses()
         assert (pause.function, pause.actor, pause.reason) == ("shop/charge", "ada", "the bank is closed")

@@ -55,11 +55,20 @@ local function spec(ref)
   return found
 end
 
--- By how much the clock of a throttle is ahead, ms; never more than its burst, which a server clock set back would make it
--- (R19). Each start puts it ahead by the time that one start is worth.
+local function set_clock(ref, clock)
+  redis.call('SET', T .. 'lt:' .. ref, real(NOW + clock), 'PX', int(math.ceil(clock) + 1000))
+end
+
+-- By how much the clock of a throttle is ahead, ms: each start puts it ahead by what one start is worth, up to the burst. A
+-- server clock that was set back, or a smaller burst, leaves it further ahead: it is set to that (R19).
 local function ahead(ref, throttle)
+  local most = throttle.burst * throttle.every
   local clock = tonumber(redis.call('GET', T .. 'lt:' .. ref) or '0') - NOW
-  return math.max(0, math.min(clock, throttle.burst * throttle.every))
+  if clock > most + 1 then
+    clock = most
+    set_clock(ref, clock)
+  end
+  return math.max(0, clock)
 end
 
 function Limiters.free(ref)
@@ -97,10 +106,7 @@ function Limiters.started(rid, list)
     if string.sub(ref, -1) == '~' then
       redis.call('SREM', T .. 'lc:' .. ref, rid)
       local own = spec(ref)
-      if own.every then
-        local clock = math.min(ahead(ref, own) + own.every, own.burst * own.every)
-        redis.call('SET', T .. 'lt:' .. ref, real(NOW + clock), 'PX', int(math.ceil(clock) + 1000))
-      end
+      if own.every then set_clock(ref, math.min(ahead(ref, own) + own.every, own.burst * own.every)) end
       if redis.call('EXISTS', T .. 'lb:' .. ref) == 1 then Limiters.wake(ref) end
     end
   end
