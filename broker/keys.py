@@ -47,7 +47,8 @@ T ks:<name>  string: a kept signal's envelope; as asked
 T au  stream: changes by hand: t when, a by whom, v verb, w what, d detail; the last 10,000, for good
 T id:<function key>:<value>  string: run that has an idempotency key, and until when; until then
 T rl:<function key>:<value>  list: times of the events that a rate limit let pass; its period
-T dr:<run>  string: why an event made no run of that id: reason, function, event, the run that stands for it; an hour
+T dr:<run>  string: why an event made no run of that id: reason, function, event, the run or dead letter that stands
+    for it; an hour
 T dn:<minute>  string: how many of those were kept; 2 minutes
 T cr  zset: `<app>/<function>|<cron>` or `$|<schedule>` -> next tick ms; while registered
 T sc  hash: schedule id -> schedule; until deleted

@@ -206,6 +206,7 @@ class IngestEvent:
     bad: str = ""  # why it can't be ingested: becomes a dead letter of kind event
     fields: tuple[bytes, ...] = ()  # the raw entry, for delayed and bad events
     reached: str = ""  # function key up to which calls before have made the runs (R7)
+    lost: str = ""  # the run that a bad invocation would have made
 
     def judge(self, member: str, verdict: bool) -> None:
         """Keep the worker's verdict on the filter of a wait."""

@@ -101,10 +101,21 @@ def _resend(
         except Undecodable:
             before = {}
         fields[b"d"] = encode(_merged(before, data), "data")
+    run = _invoked(fields)
+    if run:
+        yield from reliably(requests.patience(), ("DEL", requests.keys(f"dr:{run}")))  # it is to come after all
     flat = [word for pair in fields.items() for word in pair]
     yield from reliably(requests.patience(), ("XADD", requests.keys.events, "*", *flat))
     yield from requests.do(discard([letter.id]))
     return letter.event_id
+
+
+def _invoked(fields: Mapping[bytes, bytes]) -> str | None:
+    """The run that an entry of the stream makes by its name, if it invokes a function."""
+    if b"f" not in fields:
+        return None
+    name, event_id, function = (fields.get(field, b"").decode("utf-8", "replace") for field in (b"n", b"i", b"f"))
+    return ids.run_id(function, ids.event_key(name, event_id))
 
 
 def purge(requests: Requests, which: Filter) -> Talk[int]:

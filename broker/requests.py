@@ -29,7 +29,7 @@ from .outgoing import Checks, Outgoing
 from .patience import Patience
 from .producer import Producer, limit_bulk
 from .receipt import BulkReceipt, Receipt
-from .run_info import DROPPED, PENDING, RunInfo, StepInfo
+from .run_info import PENDING, RunInfo, StepInfo
 from .settings import Settings
 from .transitions import Call, cancel, signal
 from .transitions.carry import carry_out
@@ -195,7 +195,7 @@ class Requests:
             (answer,) = yield from self.cancel_many([run], reason)
             if answer != "missing":
                 return answer != "done"
-            if (yield from self.run(run)).state == DROPPED:  # raises RunNotFound unless it may come
+            if (yield from self.run(run)).done:  # never began; raises RunNotFound unless it may come
                 return False
             if patience.elapsed > self.timeout:
                 raise RunNotFound(

@@ -223,6 +223,7 @@ class Decider:
         definition = self._catalog.knowledge.matcher.definitions.get(function)
         # One that is not due yet comes again when it is: the function may be there by then.
         event.bad = "" if definition or event.due_ms else f"no function {event.target!r} is registered"
+        event.lost = run_id(event.target, event.key) if event.bad else ""
         if definition is None:
             return []
         seen = LazyEvent(event, event.partition or None)
@@ -270,6 +271,7 @@ def _reason(error: Exception) -> str:
 
 
 def _bad(stream_id: str, fields: dict[bytes, bytes], why: str) -> IngestEvent:
+    target, run = _lost(stream_id, fields)
     return IngestEvent(
         stream_id=stream_id,
         name="",
@@ -280,4 +282,15 @@ def _bad(stream_id: str, fields: dict[bytes, bytes], why: str) -> IngestEvent:
         score=float(stream_id.partition("-")[0]),
         bad=why,
         fields=tuple(part for item in fields.items() for part in item),
+        target=target,
+        lost=run,
     )
+
+
+def _lost(stream_id: str, fields: dict[bytes, bytes]) -> tuple[str, str]:
+    """The function that an entry invokes, and the run that it would have made."""
+    if fields.get(b"n") != INVOKE.encode() or b"f" not in fields:
+        return "", ""
+    target = fields[b"f"].decode("utf-8", "replace")
+    event_id = fields.get(b"i", stream_id.encode()).decode("utf-8", "replace")
+    return target, run_id(target, event_key(INVOKE, event_id))

@@ -12,6 +12,9 @@ from ..keys import Keys
 from ..patience import Patience
 from ..run_info import DROPPED, RunInfo
 
+#: The reason of an invocation whose event could not be ingested: `instead` is its dead letter then.
+DEAD_LETTER = "dead_letter"
+
 _WORDS = {
     "rate_limit": "the rate limit of {function} had no room for its event",
     "idempotency": "its event is a duplicate by the idempotency key of {function}",
@@ -27,7 +30,7 @@ class Dropped:
     function: str  # key
     event_name: str
     event_id: str
-    instead: str  # the run that stands for it; "" if there is none
+    instead: str  # the run, or the dead letter, that stands for it; "" if there is none
 
     def told(self) -> RunInfo:
         """As clients are told of it."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..conversation import Pause, Talk, reliably
 from ..defaults import RESULT_POLL_FIRST_SECONDS, RESULT_POLL_LIMIT_SECONDS
-from ..errors import ResultTimeout, RunCancelled, RunFailed, RunNotFound
+from ..errors import DeadLetterNotFound, ResultTimeout, RunCancelled, RunFailed, RunNotFound
 from ..ids import is_run_id
 from ..keys import Keys
 from ..model import RunState
 from ..patience import Patience
 from ..run_info import DROPPED, PENDING, RunInfo
-from .dropped import dropped_error, read_dropped
+from .dead_letters import get_dead_letter
+from .dropped import DEAD_LETTER, dropped_error, read_dropped
 from .not_yet import may_come
 from .runs import read_run
 
@@ -34,21 +36,41 @@ def find_run(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo]:
         raise RunNotFound(f"{str(run)[:40]!r} is no run id.")
     found = yield from read_run(keys, patience, run)
     if found is None:
-        dropped = yield from read_dropped(keys, patience, run)
-        if dropped is not None:
-            return dropped.told()
+        told = yield from _told(keys, patience, run)
+        if told is not None:
+            return told
         coming = yield from may_come(keys, patience, run)
         # It may have been ingested between the two looks.
         found = yield from read_run(keys, patience, run)
         if found is None:
             # ... or dropped.
-            dropped = yield from read_dropped(keys, patience, run)
-            if dropped is not None:
-                return dropped.told()
+            told = yield from _told(keys, patience, run)
+            if told is not None:
+                return told
             if not coming:
                 raise RunNotFound(f"There is no run {run!r}.")
             return RunInfo(id=run, function="", app="", state=PENDING, event_id="", event_name="")
     return found
+
+
+def _told(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo | None]:
+    """What is known of a run that there never was: its event was dropped, or it invoked and could not be ingested."""
+    dropped = yield from read_dropped(keys, patience, run)
+    if dropped is None or dropped.reason != DEAD_LETTER:
+        return None if dropped is None else dropped.told()
+    try:
+        letter = yield from get_dead_letter(keys, patience, dropped.instead)
+    except DeadLetterNotFound:
+        return replace(dropped.told(), state=RunState.FAILED, dropped_by=None, instead=None)
+    return replace(
+        dropped.told(),
+        state=RunState.FAILED,
+        dropped_by=None,
+        instead=None,
+        error=letter.error,
+        dead_letter=letter.id,
+        finished=letter.time,
+    )
 
 
 def wait_for_result(
@@ -93,13 +115,14 @@ def wait_for_result(
 
 
 def _look(keys: Keys, patience: Patience, run: str, accepted: bool) -> Talk[None]:
-    """Why there is nothing of it yet. Raises RunDropped, or RunNotFound if it is not known to be accepted."""
-    dropped = yield from read_dropped(keys, patience, run)
-    info = None if dropped is None else dropped.told()
+    """Why there is nothing of it yet. Raises RunDropped, RunFailed; RunNotFound if it is not known to be accepted."""
+    info = yield from _told(keys, patience, run)
     if info is None and not accepted:
         info = yield from find_run(keys, patience, run)
     if info is not None and info.state == DROPPED:
         raise dropped_error(info)
+    if info is not None and info.done:
+        _outcome(info)  # raises
 
 
 def _outcome(run: RunInfo) -> Any:

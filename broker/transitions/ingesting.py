@@ -111,6 +111,7 @@ def _seldom(event: IngestEvent, until: str, policies: Mapping[int, Any]) -> dict
         "due": event.due_ms,
         "fields": event.fields,
         "bad": event.bad,
+        "lost": [event.lost, event.target] if event.lost else (),
         "partition": event.partition,
         "reached": event.reached,
         "till": until,

@@ -6,6 +6,7 @@ import pytest
 
 from bgjobs import App, AsyncClient, Context, FunctionNotFound, RunFailed, RunState
 from bgjobs.broker.defaults import MAX_INVOKE_DEPTH
+from bgjobs.broker.keys import Keys
 from tests.waiting import until_async
 from tests.worker.live import live
 
@@ -45,10 +46,34 @@ async def test_invocations_may_come_before_the_first_worker(redis_url: str, name
         assert await here.client.result(known.id, timeout=30) == "mail"
         (letter,) = await until_async(here.client.dead_letters.list)
         assert (letter.kind, letter.error.message) == ("event", "no function 'shop/later' is registered")
+        with pytest.raises(RunFailed, match="no function 'shop/later' is registered"):
+            await unknown.result(timeout=30)
+        info = await unknown.status()
+        assert (info.state, info.function, info.dead_letter) == (RunState.FAILED, "shop/later", letter.id)
+        assert not await unknown.cancel()
     async with live(shop("mail", "later", version="2"), redis_url, namespace) as here:
         await here.client.dead_letters.retry(letter.id)
-        assert await until_async(lambda: here.client.result(unknown.id, timeout=30)) == "later"
+        assert await here.client.result(unknown.id, timeout=30) == "later"
         assert await here.client.dead_letters.list() == []
+
+
+async def test_who_waits_for_an_invocation_is_told_that_its_event_is_bad(
+    redis_url: str, namespace: str, raw: Any
+) -> None:
+    """Also after the dead letter was discarded."""
+    async with AsyncClient(redis_url, namespace=namespace, app="shop") as client:
+        handle = await client.invoke("mail")
+        [(stream_id, fields)] = await raw.xrange(Keys(namespace).events)
+        await raw.xdel(Keys(namespace).events, stream_id)
+        await raw.xadd(Keys(namespace).events, {**fields, b"d": b"\xc1"})
+        async with live(shop("mail"), redis_url, namespace):
+            with pytest.raises(RunFailed, match="neither MessagePack nor JSON"):
+                await handle.result(timeout=30)
+        assert (await handle.status()).state is RunState.FAILED
+        [letter] = await client.dead_letters.list()
+        await client.dead_letters.discard(letter.id)
+        with pytest.raises(RunFailed):
+            await handle.result(timeout=30)
 
 
 async def test_workers_learn_of_new_functions_before_they_judge_invocations(redis_url: str, namespace: str) -> None:

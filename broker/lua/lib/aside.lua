@@ -1,5 +1,5 @@
 -- purpose: events that make no runs and end no waits now: bad ones, delayed ones, forged lifecycle events
--- uses: clock bells
+-- uses: clock bells dropped
 local Aside = {}
 
 local IDLE = 6000 -- ms after which even an idle worker looks for timers, and a little
@@ -9,8 +9,10 @@ local YEAR = 31622400000 -- and a day: the clock that the sender counted from ma
 -- A dead letter of kind `event`, once: whoever acknowledges the entry writes it.
 local function bury(event, app)
   if redis.call('XACK', T .. 'ev', app, event[1]) == 0 then return end
-  redis.call('XADD', T .. 'dq', '*', 'k', 'event', 'r', event[1], 'f', app, 'y', 'BadEvent', 'm', event.more.bad, 's', 'bad event',
-    't', NOW_TEXT, 'd', cmsgpack.pack(event.more.fields))
+  local letter = redis.call('XADD', T .. 'dq', '*', 'k', 'event', 'r', event[1], 'f', app, 'y', 'BadEvent', 'm', event.more.bad, 's',
+    'bad event', 't', NOW_TEXT, 'd', cmsgpack.pack(event.more.fields))
+  local lost = event.more.lost -- run, function key: who invoked it waits for its result
+  if lost[1] then Dropped.remember({ rid = lost[1], f = lost[2], n = 'bgjobs/invoke', i = event[3] }, 'dead_letter', letter) end
 end
 
 -- What an event consists of, but for its due time. Other fields, which any client may append, mean nothing: so many of
