@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from .broker.scheduling import ScheduleInfo
     from .define.admission import Throttle
     from .define.app import App
-    from .define.arrivals import Idempotency, RateLimit
+    from .define.arrivals import Batch, Debounce, Idempotency, RateLimit
     from .define.errors import (
         DefinitionError,
         DuplicateFunction,
@@ -76,6 +76,7 @@ __all__ = [
     "AsyncRunHandle",
     "AuditEntry",
     "Backoff",
+    "Batch",
     "BgjobsError",
     "BulkReceipt",
     "Client",
@@ -86,6 +87,7 @@ __all__ = [
     "DeadLetter",
     "DeadLetterGroup",
     "DeadLetterNotFound",
+    "Debounce",
     "DefinitionError",
     "DuplicateFunction",
     "DurabilityUnavailable",
@@ -200,6 +202,8 @@ _HOMES = {
     "define.admission": ("Throttle",),
     "define.app": ("App",),
     "define.arrivals": (
+        "Batch",
+        "Debounce",
         "Idempotency",
         "RateLimit",
     ),

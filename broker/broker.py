@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from redis.exceptions import NoScriptError, ResponseError
 
+from .batches import read_batch
 from .connection import AsyncRedis, Endpoint, SyncRedis
 from .keys import Keys
 from .model import LeasedRun
@@ -63,9 +64,13 @@ class Broker:
         value = int(found.get(b"hash-max-listpack-value", found.get("hash-max-listpack-value", 0)))
         return value if value >= 256 else 0
 
-    async def read_steps(self, run: LeasedRun) -> None:
-        """Read the checkpoints of a run that were too many to come with its lease (R50)."""
+    async def read_rest(self, run: LeasedRun) -> None:
+        """Read what did not come with a run's lease: checkpoints that were too many (R50), the events of a batch."""
+        if run.kind == "batch":
+            await read_batch(self.client, self.keys, run)
         cursor = 0
+        if not run.steps_elsewhere:
+            return
         while True:
             cursor, fields = await self.client.hscan(self.keys.steps(run.id), cursor, count=100)
             read_steps(run, fields)

@@ -26,6 +26,7 @@ class HoldReason(StrEnum):
     EVENT = "event"
     SIGNAL = "signal"
     CHILD = "child"  # it waits for a run that it invoked
+    COLLECTING = "collecting"  # its debounce or batch waits for more events
     BACKOFF = "back-off"  # until the next attempt
     RUNNING = "running"
     WORKER_LOST = "worker lost"  # the lease of its worker is over; it will be taken back

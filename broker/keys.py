@@ -50,6 +50,9 @@ T rl:<function key>:<value>  list: times of the events that a rate limit let pas
 T dr:<run>  string: why an event made no run of that id: reason, function, event, the run or dead letter that stands
     for it; an hour
 T dn:<minute>  string: how many of those were kept; 2 minutes
+T db:<function key>:<value>  string: the run that collects for a debounce or batch; while it collects
+T b:<run>  list: events of a batch: stream id, name, id, ms, partition key, and data or the event key where that is;
+    with the run
 T cr  zset: `<app>/<function>|<cron>` or `$|<schedule>` -> next tick ms; while registered
 T sc  hash: schedule id -> schedule; until deleted
 T dq  stream: dead letters: k kind, r run, f function, y type, m message, p fingerprint, s reason, a attempts, t
@@ -99,7 +102,7 @@ RECORD: Final = {
     "ro": "the run it replays from the start",
     "fs": "the step whose failure escaped",
     "dl": "its dead letter",
-    "kd": "kind: cron, invoke, failure; none: event",
+    "kd": "kind: cron, invoke, failure, batch; none: event",
 }
 
 

@@ -49,6 +49,7 @@ _STATES = {letter: state for state, letter in _LETTERS.items()}
 TRANSITIONS: Mapping[tuple[RunState | None, RunState], tuple[str, ...]] = {
     (None, RunState.QUEUED): ("ingest", "invoke", "cron_fire", "replay", "on_failure"),
     (None, RunState.RUNNING): ("ingest",),
+    (None, RunState.WAITING): ("collect",),
     (RunState.QUEUED, RunState.RUNNING): ("lease",),
     (RunState.QUEUED, RunState.CANCELLED): ("cancel",),
     (RunState.RUNNING, RunState.QUEUED): ("give_back", "move", "suspend", "reap", "reconcile", "delist"),
@@ -56,7 +57,7 @@ TRANSITIONS: Mapping[tuple[RunState | None, RunState], tuple[str, ...]] = {
     (RunState.RUNNING, RunState.COMPLETED): ("complete",),
     (RunState.RUNNING, RunState.FAILED): ("fail", "reap"),
     (RunState.RUNNING, RunState.CANCELLED): ("cancelled", "cancel"),
-    (RunState.WAITING, RunState.QUEUED): ("resolve", "timer"),
+    (RunState.WAITING, RunState.QUEUED): ("resolve", "timer", "collect"),
     (RunState.WAITING, RunState.CANCELLED): ("cancel",),
     (RunState.FAILED, RunState.QUEUED): ("replay",),
 }
@@ -71,6 +72,8 @@ class PendKind(StrEnum):
     SIGNAL = "g"
     INVOKE = "i"
     RETRY = "r"
+    DEBOUNCE = "d"  # of `@run`: it collects events
+    BATCH = "b"
 
 
 class Status(StrEnum):
@@ -94,6 +97,18 @@ class Answer:
 OK = Answer(Status.OK)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchedEvent:
+    """One event of a batch."""
+
+    stream_id: str
+    name: str
+    id: str
+    time_ms: int
+    partition: str
+    data: bytes
+
+
 @dataclass(slots=True)
 class LeasedRun:
     """A run that this incarnation has the right to execute, with all that the executor needs to go on.
@@ -108,7 +123,7 @@ class LeasedRun:
     queue: str  # queue suffix it was leased from
     event_name: str
     event_id: str
-    data: bytes  # msgpack of the event's data (batch: of the list of events)
+    data: bytes  # msgpack of the event's data
     created_ms: int  # when the run first became eligible
     now_ms: int  # the server's time at the lease
     started_ms: int  # first lease
@@ -120,7 +135,8 @@ class LeasedRun:
     parent: str = ""
     replay_of: str = ""
     steps_elsewhere: bool = False  # too much for the reply: read `keys.steps` before executing
-    kind: str = ""  # "" event, "cron", "invoke", "failure"
+    kind: str = ""  # "" event, "cron", "invoke", "failure", "batch"
+    events: tuple[BatchedEvent, ...] = ()  # of a batch: to be read before executing
     checkpoints: dict[str, bytes] = field(default_factory=dict)  # step key -> envelope
     step_failures: dict[str, int] = field(default_factory=dict)  # step key -> attempts that failed
     pending: dict[str, tuple[str, int]] = field(default_factory=dict)  # step key -> (PendKind letter, due server ms)

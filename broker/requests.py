@@ -195,8 +195,14 @@ class Requests:
             (answer,) = yield from self.cancel_many([run], reason)
             if answer != "missing":
                 return answer != "done"
-            if (yield from self.run(run)).done:  # never began; raises RunNotFound unless it may come
+            info = yield from self.run(run)  # raises RunNotFound unless it may come
+            if info.done:
                 return False
+            if info.id != run:
+                raise UsageError(
+                    f"The event of the run {run} was collected into the run {info.id}, which is for others, too.",
+                    remedy=f"To cancel it for all of them, cancel {info.id}.",
+                )
             if patience.elapsed > self.timeout:
                 raise RunNotFound(
                     f"The event of the run {run} is not ingested yet, so there is nothing to cancel.",

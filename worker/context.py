@@ -29,8 +29,13 @@ class RunContext(Generic[E]):
 
     @property
     def event(self) -> Event[E]:
-        """The event that the run is for."""
+        """The event that the run is for; of a batch the first one."""
         return self._execution.received_event()
+
+    @property
+    def events(self) -> tuple[Event[E], ...]:
+        """The events of a batch, in the order in which they were sent; in other functions the one event."""
+        return self._execution.received_events()
 
     @property
     def run_id(self) -> str:

@@ -227,7 +227,8 @@ class Decider:
         if definition is None:
             return []
         seen = LazyEvent(event, event.partition or None)
-        return [_match(event, matched(definition, limiter_references(definition, seen), policies_of(definition, seen)))]
+        policies = policies_of(definition, seen, invoked=True)
+        return [_match(event, matched(definition, limiter_references(definition, seen), policies))]
 
     def _buckets(self, event: IngestEvent, paths: tuple[str, ...]) -> list[str]:
         seen = LazyEvent(event, event.partition or None)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from ..broker.codec import decode
-from ..broker.durations import aware
 from ..broker.model import Answer, LeasedRun, Status
 from ..broker.operations import Operation
-from ..define.event import Event, read_event_data
+from ..define.event import Event
 from .errors import StepRefused
 from .log_context import Where
 from .ports import LoadedFunction, Services
+from .received import received_event, received_events
 from .steps.book import StepBook
 from .strands import Strands, TaskStrands, ThreadStrands
 from .unwinding import Mode, Unwinding
@@ -32,6 +32,7 @@ class Execution:
 
     __slots__ = (
         "_book",
+        "_events",
         "_strands",
         "_watch",
         "began",
@@ -65,6 +66,7 @@ class Execution:
         self.event: Event[Any] | None = None
         self.began = time.monotonic()
         self._strands: Strands | None = None
+        self._events: tuple[Event[Any], ...] | None = None
         self._book: StepBook | None = None
         self._watch: LeaveWatch | None = None
 
@@ -130,17 +132,17 @@ class Execution:
             EventValidationError: its data does not fit the model that the function's trigger names.
         """
         if self.event is None:
-            run = self.run
-            data = decode(run.data) if run.data else None
-            model = self.function.event_model(run.event_name) if self.function.event_model else None
-            self.event = Event(
-                id=run.event_id,
-                name=run.event_name,
-                data=data if model is None else read_event_data(model, data),
-                time=aware(run.created_ms / 1000),
-                key=run.partition or None,
-            )
+            self.event = received_event(self.run, self.function.event_model)
         return self.event
+
+    def received_events(self) -> tuple[Event[Any], ...]:
+        """The events of a batch as the function sees them; else the one. Raises like `received_event`."""
+        if not self.run.events:
+            return (self.received_event(),)
+        if self._events is None:
+            self._events = received_events(self.run, self.function.event_model)
+            self.event = self._events[0]
+        return self._events
 
     def server_ms(self) -> int:
         """About what the server's clock shows: for judging, never for deciding what is due (R27)."""

@@ -158,7 +158,7 @@ class Executor:
             deadline = asyncio.get_running_loop().call_later(function.timeout, execution.time_out)
         try:
             if function.event_model is not None and function.event_model(run.event_name) is not None:
-                execution.received_event()
+                execution.received_events()
             return await code(argument), None
         except GeneratorExit:
             raise

@@ -23,7 +23,7 @@ class Host:
     def __init__(
         self,
         executor: Executor,
-        fetch_steps: Callable[[LeasedRun], Awaitable[None]],
+        fetch_rest: Callable[[LeasedRun], Awaitable[None]],
         *,
         forgo: Callable[[], None],
         suspect_ended: Callable[[], None],
@@ -31,14 +31,14 @@ class Host:
         """
         Args:
             executor: executes attempts.
-            fetch_steps: reads the checkpoints of a run that were too many for the reply.
+            fetch_rest: reads what does not come with a lease: checkpoints that were too many, the events of a batch.
             forgo: told that a run has ended here without an operation that would have freed its slot.
             suspect_ended: told that a run which workers died with has ended here, so that the next may come.
         """
         self._forgo = forgo
         self._suspect_ended = suspect_ended
         self._executor = executor
-        self._fetch_steps = fetch_steps
+        self._fetch_rest = fetch_rest
         self._here: dict[asyncio.Task[Outcome], LeasedRun] = {}
         self._suspects = 0
         self.finished = 0
@@ -67,13 +67,14 @@ class Host:
             older.abandon()  # leased again, so its right is lost
         if run.crashes >= SUSPECT:
             self._suspects += 1
-        execution = self._with_steps(run) if run.steps_elsewhere else self._executor.execute(run)
+        whole = not run.steps_elsewhere and run.kind != "batch"
+        execution = self._executor.execute(run) if whole else self._with_rest(run)
         task = asyncio.get_running_loop().create_task(execution)
         self._here[task] = run
         task.add_done_callback(self._ended)
 
-    async def _with_steps(self, run: LeasedRun) -> Outcome:
-        await self._fetch_steps(run)
+    async def _with_rest(self, run: LeasedRun) -> Outcome:
+        await self._fetch_rest(run)
         return await self._executor.execute(run)
 
     def _ended(self, task: asyncio.Task[Outcome]) -> None:

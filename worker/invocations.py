@@ -61,7 +61,7 @@ class NamespaceFunctions:
             event_id=event_id,
             data=packed,
             leave=leave,
-            policies=policies_of(definition, seen),
+            policies=policies_of(definition, seen, invoked=True),
         )
         return spec, annotation
 

@@ -18,17 +18,17 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..broker.codec import decode, encode
-from ..broker.durations import aware
 from ..broker.errors import BgjobsError
 from ..broker.model import LeasedRun
 from ..define.app import App
-from ..define.event import Event, read_event_data
+from ..define.event import Event
 from ..define.function import FunctionDefinition
 from . import logs
 from .failure import describe
 from .isolation_line import Answer, Ask, BlockingLine, Codec, Ended, Job, Ready
 from .log_context import Where, enter
 from .options import WorkerOptions
+from .received import received_event, received_events
 from .steps.sync_face import strand_here
 from .sync_context import SyncContext
 from .target import load_app
@@ -55,15 +55,11 @@ class IsolatedExecution:
 
     def received_event(self) -> Event[Any]:
         """The event as the function sees it."""
-        run = self.run
-        data = decode(run.data) if run.data else None
-        model = self.function.event_model(run.event_name)
-        return Event(
-            id=run.event_id,
-            name=run.event_name,
-            data=data if model is None else read_event_data(model, data),
-            time=aware(run.created_ms / 1000),
-        )
+        return received_event(self.run, self.function.event_model)
+
+    def received_events(self) -> tuple[Event[Any], ...]:
+        """The events of a batch as the function sees them; else the one."""
+        return received_events(self.run, self.function.event_model)
 
 
 class PipeBridge:

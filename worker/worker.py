@@ -224,7 +224,7 @@ class Worker:
         )
         return Host(
             Executor(self._functions, services, self._threads),
-            self.broker.read_steps,
+            self.broker.read_rest,
             forgo=committer.forgo,
             suspect_ended=committer.ask,
         )

@@ -121,6 +121,8 @@ class App(Verbs):
             idempotency: what makes two events the same, a path such as "event.data.order_id", or `bgjobs.Idempotency`:
                 within 24 h, or its period, only the first starts a run.
             rate_limit: `bgjobs.RateLimit(10, "1 minute")`: events beyond it start no run, and are counted.
+            debounce: `bgjobs.Debounce("5s")`: a run when no event came for that long, with the last one.
+            batch: `bgjobs.Batch(100, "10s")`: a run for many events, which it finds in `ctx.events`.
             queue: which workers run it (`bgjobs worker --queues`); default: the app's.
             priority: seconds by which its runs go ahead of their arrival, -600 to 600.
             on_failure: called with a context when a run failed for good; becomes the function "<id>.on-failure". Or a

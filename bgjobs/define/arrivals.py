@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 from ..broker import defaults
 from .durations import Duration, seconds
 from .errors import DefinitionError
 from .keys import compile_key
+from .registry import BatchData, DebounceData, IdempotencyData, RateLimitData
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,108 @@ class Idempotency:
 IdempotencyOption: TypeAlias = str | Idempotency | None
 
 
+@dataclass(frozen=True, slots=True)
+class Debounce:
+    """A run begins when no event came for `period`, with the last one; the events before it start none.
+
+    Args:
+        period: a duration, counted anew from each event.
+        longest: a duration from the first event, after which the run begins even if events still come. Without: never.
+        key: a path such as "event.data.document_id", or a CEL expression: events are taken together only if its value
+            is the same. Those in which it is missing go together.
+    """
+
+    period: Duration
+    longest: Duration | None = None
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        period = _length(self.period, "The period of a debounce")
+        _keep(self, "period", period)
+        if self.longest is not None:
+            longest = _length(self.longest, "The longest wait of a debounce")
+            if longest < period:
+                raise DefinitionError(
+                    f"A debounce waits {period:g} s for the next event, but {longest:g} s at most.",
+                    remedy="Give a `longest` that is at least its period.",
+                )
+            _keep(self, "longest", longest)
+        _keep_key(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One run for up to `size` events, which it finds in `ctx.events`; it begins when they are there, or in time.
+
+    Args:
+        size: events that make it full, 1 to 1,000.
+        timeout: a duration from the first event, after which it begins with those that came.
+        max_bytes: bytes of the events' data that make it full, up to 16 MiB.
+        key: a path such as "event.data.customer_id", or a CEL expression: a batch has events with one value of it.
+            Those in which it is missing go together.
+    """
+
+    size: int
+    timeout: Duration
+    max_bytes: int = defaults.BATCH_BYTES
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_count(self.size, defaults.MAX_BATCH_EVENTS, "The size of a batch")
+        _keep(self, "timeout", _length(self.timeout, "The time-out of a batch"))
+        _check_count(self.max_bytes, defaults.MAX_BATCH_BYTES, "max_bytes of a batch")
+        _keep_key(self)
+
+
+def collecting_of(debounce: object, batch: object) -> tuple[Debounce | None, Batch | None]:
+    """What a decorator's `debounce=` and `batch=` mean; they don't go together (R37). Raises DefinitionError."""
+    if debounce is not None and not isinstance(debounce, Debounce):
+        raise DefinitionError(f"debounce= is {debounce!r}.", remedy='Give bgjobs.Debounce("5s", longest="1 minute").')
+    if batch is not None and not isinstance(batch, Batch):
+        raise DefinitionError(f"batch= is {batch!r}.", remedy='Give bgjobs.Batch(100, "10s").')
+    if debounce is not None and batch is not None:
+        raise DefinitionError(
+            "The function has both debounce= and batch=: one keeps the last event, the other all of them.",
+            remedy="Choose one. To run once for many events, give a batch with a longer time-out.",
+        )
+    return debounce, batch
+
+
 def rate_limit_of(option: object) -> RateLimit | None:
     """What a decorator's `rate_limit=` means. Raises DefinitionError."""
     if option is None or isinstance(option, RateLimit):
         return option
     raise DefinitionError(
         f"rate_limit= is {option!r}.", remedy='Give bgjobs.RateLimit(10, "1 minute", key="event.data.customer_id").'
+    )
+
+
+class ArrivalData(TypedDict):
+    """The fields of `Definition` that these policies are."""
+
+    idempotency: IdempotencyData | None
+    rate_limit: RateLimitData | None
+    debounce: DebounceData | None
+    batch: BatchData | None
+
+
+def arrival_data(
+    same: Idempotency | None, rate: RateLimit | None, debounce: Debounce | None, batch: Batch | None
+) -> ArrivalData:
+    """The policies as the registry holds them."""
+    return ArrivalData(
+        idempotency=None if same is None else IdempotencyData(key=same.key, period=seconds(same.period)),
+        rate_limit=None if rate is None else RateLimitData(limit=rate.limit, period=seconds(rate.period), key=rate.key),
+        debounce=None
+        if debounce is None
+        else DebounceData(
+            period=seconds(debounce.period),
+            longest=None if debounce.longest is None else seconds(debounce.longest),
+            key=debounce.key,
+        ),
+        batch=None
+        if batch is None
+        else BatchData(size=batch.size, timeout=seconds(batch.timeout), max_bytes=batch.max_bytes, key=batch.key),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+from ..broker import defaults
 from .keys import compile_key, key_part
 from .registry import Definition
 
@@ -17,13 +18,13 @@ Policies: TypeAlias = tuple[tuple[Any, ...], ...]
 
 def arrival_keys(definition: Definition) -> Iterator[str]:
     """The key expressions that its events are looked at with when they arrive."""
-    for policy in (definition.idempotency, definition.rate_limit):
+    for policy in (definition.idempotency, definition.rate_limit, definition.debounce, definition.batch):
         if policy is not None and policy.key is not None:
             yield policy.key
 
 
-def policies_of(definition: Definition, event: Mapping[str, Any]) -> Policies:
-    """The entries for an event (a mapping with `id`, `name`, `data`, `key`).
+def policies_of(definition: Definition, event: Mapping[str, Any], *, invoked: bool = False) -> Policies:
+    """The entries for an event (a mapping with `id`, `name`, `data`, `key`). Invocations are not collected (R32).
 
     Raises:
         InvalidExpression, MissingExtra: a key of the definition can't be evaluated here.
@@ -35,6 +36,14 @@ def policies_of(definition: Definition, event: Mapping[str, Any]) -> Policies:
             found.append(("i", f"{definition.key}:{part}", _ms(idempotency.period)))
     if (rate := definition.rate_limit) is not None:
         found.append(("r", _reference(definition, rate.key, event), rate.limit, _ms(rate.period)))
+    if invoked:
+        return tuple(found)
+    if (debounce := definition.debounce) is not None:
+        longest = defaults.MAX_AHEAD_SECONDS if debounce.longest is None else debounce.longest
+        found.append(("d", _reference(definition, debounce.key, event), _ms(debounce.period), _ms(longest)))
+    if (batch := definition.batch) is not None:
+        reference = _reference(definition, batch.key, event)
+        found.append(("b", reference, batch.size, _ms(batch.timeout), batch.max_bytes))
     return tuple(found)
 
 

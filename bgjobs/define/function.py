@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypedDict,
 from ..broker.ids import function_key
 from ..broker.validation import INVOKE
 from .admission import Throttle, throttle_of
-from .arrivals import Idempotency, IdempotencyOption, RateLimit, rate_limit_of
+from .arrivals import (
+    Batch,
+    Debounce,
+    Idempotency,
+    IdempotencyOption,
+    RateLimit,
+    arrival_data,
+    collecting_of,
+    rate_limit_of,
+)
 from .durations import Duration, seconds
 from .errors import DefinitionError
 from .matching import trigger_matches
@@ -27,7 +36,7 @@ from .policies import (
     concurrency_limits,
     isolation_of,
 )
-from .registry import ConcurrencyData, CronData, Definition, IdempotencyData, RateLimitData, TriggerData
+from .registry import ConcurrencyData, CronData, Definition, TriggerData
 from .trigger import Cron, CronOption, Trigger, TriggerOption, crons_of, triggers_of
 
 if TYPE_CHECKING:
@@ -53,6 +62,8 @@ class FunctionOptions(TypedDict, total=False):
     throttle: Throttle | None
     idempotency: IdempotencyOption
     rate_limit: RateLimit | None
+    debounce: Debounce | None
+    batch: Batch | None
     queue: str | None
     priority: float
     on_failure: Callable[..., Any] | None
@@ -76,6 +87,8 @@ class FunctionDefinition:
     throttle: Throttle | None
     idempotency: Idempotency | None
     rate_limit: RateLimit | None
+    debounce: Debounce | None
+    batch: Batch | None
     queue: str
     priority: float  # seconds
     isolation: ProcessIsolation | None
@@ -121,14 +134,7 @@ class FunctionDefinition:
                 for each in self.concurrency
             ),
             throttle=None if self.throttle is None else self.throttle.as_data(),
-            idempotency=None
-            if self.idempotency is None
-            else IdempotencyData(key=self.idempotency.key, period=seconds(self.idempotency.period)),
-            rate_limit=None
-            if self.rate_limit is None
-            else RateLimitData(
-                limit=self.rate_limit.limit, period=seconds(self.rate_limit.period), key=self.rate_limit.key
-            ),
+            **arrival_data(self.idempotency, self.rate_limit, self.debounce, self.batch),
         )
 
 
@@ -193,6 +199,7 @@ def define(
         )
     retries, backoff, timeout = options.get("retries"), options.get("backoff"), options.get("timeout")
     queue = options.get("queue")
+    debounce, batch = collecting_of(options.get("debounce"), options.get("batch"))
     definition = FunctionDefinition(
         app=app,
         id=check_name(id, "The function id"),
@@ -207,6 +214,8 @@ def define(
         throttle=throttle_of(options.get("throttle")),
         idempotency=Idempotency.of(options.get("idempotency")),
         rate_limit=rate_limit_of(options.get("rate_limit")),
+        debounce=debounce,
+        batch=batch,
         queue=defaults.queue if queue is None else check_name(queue, "The queue"),
         priority=check_priority(options.get("priority", 0)),
         isolation=isolation_of(options.get("isolation")),

@@ -70,6 +70,25 @@ class ThrottleData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DebounceData:
+    """How long to wait for a later event that takes the place of the one before."""
+
+    period: float  # seconds
+    longest: float | None = None  # seconds; None: as long as events come
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchData:
+    """Which events make one run together."""
+
+    size: int
+    timeout: float  # seconds
+    max_bytes: int
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """A function as the registry holds it."""
 
@@ -89,6 +108,8 @@ class Definition:
     idempotency: IdempotencyData | None = None
     rate_limit: RateLimitData | None = None
     throttle: ThrottleData | None = None
+    debounce: DebounceData | None = None
+    batch: BatchData | None = None
 
     @property
     def key(self) -> str:
@@ -139,7 +160,13 @@ class Definition:
 
 _NESTED: Mapping[str, type] = {"triggers": TriggerData, "cron": CronData, "concurrency": ConcurrencyData}
 
-_SINGLE: Mapping[str, type] = {"idempotency": IdempotencyData, "rate_limit": RateLimitData, "throttle": ThrottleData}
+_SINGLE: Mapping[str, type] = {
+    "idempotency": IdempotencyData,
+    "rate_limit": RateLimitData,
+    "throttle": ThrottleData,
+    "debounce": DebounceData,
+    "batch": BatchData,
+}
 
 
 def _known(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:

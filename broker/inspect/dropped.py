@@ -14,6 +14,8 @@ from ..run_info import DROPPED, RunInfo
 
 #: The reason of an invocation whose event could not be ingested: `instead` is its dead letter then.
 DEAD_LETTER = "dead_letter"
+#: Policies that give an event to another run instead.
+COLLECTED = ("debounce", "batch")
 
 _WORDS = {
     "rate_limit": "the rate limit of {function} had no room for its event",
@@ -53,6 +55,12 @@ def read_dropped(keys: Keys, patience: Patience, run: str) -> Talk[Dropped | Non
         return None
     reason, function, name, event, instead = msgpack.unpackb(packed, raw=False, unicode_errors="replace")
     return Dropped(run=run, reason=reason, function=function, event_name=name, event_id=event, instead=instead)
+
+
+def collected_by(keys: Keys, patience: Patience, run: str) -> Talk[str]:
+    """The run into which the event of this one was collected; "" if that is not known."""
+    found = yield from read_dropped(keys, patience, run)
+    return found.instead if found is not None and found.reason in COLLECTED else ""
 
 
 def why_dropped(run: RunInfo) -> str:

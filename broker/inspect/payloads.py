@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgpack
+
 from ..codec import decode
 from ..conversation import Talk, reliably
 from ..errors import Undecodable
@@ -33,8 +35,24 @@ def read_payloads(keys: Keys, patience: Patience, runs: Sequence[str]) -> Talk[l
             else []
         )
         by_event = dict(zip(shared, kept, strict=True))
-        found += [inside if inside is not None else by_event.get(event) for inside, event in places]
+        for run, (inside, event) in zip(page, places, strict=True):
+            if inside or event:
+                found.append(inside or by_event.get(event))
+            else:
+                found.append((yield from _batch(keys, patience, run)))
     return found
+
+
+def _batch(keys: Keys, patience: Patience, run: str) -> Talk[bytes | None]:
+    """The data of a batch's events as one list; None if the run has none."""
+    entries = (yield from reliably(patience, ("LRANGE", keys(f"b:{run}"), 0, -1)))[0]
+    parts: list[bytes] = []
+    for packed in entries:
+        *_, place, kept = msgpack.unpackb(packed, raw=True)
+        if place == b"e":
+            kept = (yield from reliably(patience, ("HGET", keys(f"e:{kept.decode()}"), "d")))[0]
+        parts.append(kept or b"\xc0")
+    return msgpack.Packer().pack_array_header(len(parts)) + b"".join(parts) if parts else None
 
 
 def decoded(data: bytes | None) -> Any:

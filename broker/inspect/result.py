@@ -16,7 +16,7 @@ from ..model import RunState
 from ..patience import Patience
 from ..run_info import DROPPED, PENDING, RunInfo
 from .dead_letters import get_dead_letter
-from .dropped import DEAD_LETTER, dropped_error, read_dropped
+from .dropped import COLLECTED, DEAD_LETTER, collected_by, dropped_error, read_dropped
 from .not_yet import may_come
 from .runs import read_run
 
@@ -27,35 +27,39 @@ NewPatience = Callable[[], Patience]
 
 
 def find_run(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo]:
-    """One run; `pending` if its event is accepted and not yet ingested, `dropped` if a policy dropped it.
+    """One run; `pending` if its event is accepted and not yet ingested, `dropped` if a policy dropped it; the
+    run that has its event, if that was collected with others.
 
     Raises:
         RunNotFound: it is not stored, and no event that waits can make it.
     """
     if not is_run_id(run):
         raise RunNotFound(f"{str(run)[:40]!r} is no run id.")
-    found = yield from read_run(keys, patience, run)
+    found = yield from _stored(keys, patience, run)
     if found is None:
-        told = yield from _told(keys, patience, run)
-        if told is not None:
-            return told
         coming = yield from may_come(keys, patience, run)
         # It may have been ingested between the two looks.
-        found = yield from read_run(keys, patience, run)
+        found = yield from _stored(keys, patience, run)
         if found is None:
-            # ... or dropped.
-            told = yield from _told(keys, patience, run)
-            if told is not None:
-                return told
             if not coming:
                 raise RunNotFound(f"There is no run {run!r}.")
             return RunInfo(id=run, function="", app="", state=PENDING, event_id="", event_name="")
     return found
 
 
+def _stored(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo | None]:
+    """The run, or the one into which its event was collected, or what became of its event."""
+    found = yield from read_run(keys, patience, run)
+    if found is None:
+        return (yield from _told(keys, patience, run))
+    return found
+
+
 def _told(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo | None]:
     """What is known of a run that there never was: its event was dropped, or it invoked and could not be ingested."""
     dropped = yield from read_dropped(keys, patience, run)
+    if dropped is not None and dropped.reason in COLLECTED:
+        return (yield from read_run(keys, patience, dropped.instead))
     if dropped is None or dropped.reason != DEAD_LETTER:
         return None if dropped is None else dropped.told()
     try:
@@ -105,6 +109,7 @@ def wait_for_result(
             return _outcome((yield from find_run(keys, patience(), run)))
         now = monotonic()
         if state is None and now >= look_again:
+            run = (yield from collected_by(keys, patience(), run)) or run
             yield from _look(keys, patience(), run, accepted)
             look_again = now + _LOOK_AGAIN_SECONDS
         if deadline is not None and now >= deadline:

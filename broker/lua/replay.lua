@@ -4,7 +4,7 @@
 --   new: the id of the new run, made from the caller's token; function, queue, limiters: where a re-routed run goes ("": as
 --   before); data: replaces the event's data ("": as before)
 -- replies: {"missing" | "not failed" | "not finished" | "exists" | "OK", run id}
--- uses: grow record batch bells ready create payload cleanup history
+-- uses: grow record batch bells ready create payload batches cleanup history
 local call = cmsgpack.unpack(ARGV[2])
 local r = Record.read(call.run)
 if not r then return { 'missing', '' } end
@@ -35,13 +35,16 @@ end
 
 local function from_start()
   if not Record.terminal(r) then return { 'not finished', '' } end
-  local data = call.data ~= '' and call.data or Payload.load(r.e, redis.call('HGET', r.key, 'd'))
+  local batch = r.kd == 'batch' and call.data == ''
+  local data = (batch or call.data ~= '') and call.data or Payload.load(r.e, redis.call('HGET', r.key, 'd'))
   local limiters = call['function'] == '' and call.limiters == '' and r.l or call.limiters
+  local kind = not batch and r.kd == 'batch' and '' or r.kd or ''
   local made = Create.run({
     rid = call.new, f = call['function'] ~= '' and call['function'] or r.f, q = call.queue ~= '' and call.queue or r.q,
-    l = limiters, n = r.n, i = r.i, key = call.new, data = data, t = NOW_TEXT, sc = score(), kd = r.kd or '',
+    l = limiters, n = r.n, i = r.i, key = call.new, data = data, t = NOW_TEXT, sc = score(), kd = kind,
     extra = r.pk and { 'ro', call.run, 'pk', r.pk } or { 'ro', call.run },
   }, call.inline_max)
+  if made ~= 'dup' and batch then Batches.copy(call.run, call.new) end
   return { made == 'dup' and 'exists' or 'OK', call.new }
 end
 

@@ -3,20 +3,21 @@
 -- keys: <T>nil
 -- arguments: offset ms, msgpack {functions, history_ms, history_max, keep (state -> {age ms, count}), letters_ms, budget}
 -- replies: {runs removed, stream entries removed, dead letters removed, 1 if work is left}
--- uses: drain payload stream
+-- uses: drain payload batches stream
 local call = cmsgpack.unpack(ARGV[2])
 
 -- A run whose timers and waits are not cleaned up yet stays until they are (R30), a failed one as long as its dead letter,
 -- which goes by age only (R45). Answers whether it went.
 local function remove(rid)
   local key = T .. 'r:' .. rid
-  local r = redis.call('HMGET', key, 'e', 'np', 'dl')
+  local r = redis.call('HMGET', key, 'e', 'np', 'dl', 'kd')
   if r[3] and tonumber(string.match(r[3], '%d+')) >= NOW - call.letters_ms then return false end
   if tonumber(r[2] or '0') > 0 then
     redis.call('ZADD', T .. 'dl', int(NOW), 'z|' .. rid)
     return false
   end
   if r[1] then Payload.drop(r[1]) end
+  if r[4] == 'batch' then Batches.drop(rid) end
   redis.call('UNLINK', key, T .. 's:' .. rid)
   return true
 end

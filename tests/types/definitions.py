@@ -44,6 +44,15 @@ def send_welcome(ctx: SyncContext[Any]) -> str:
     return ctx.step.run("send", str.upper, "a")
 
 
+@app.function("load", on=OrderCreated, batch=bgjobs.Batch(100, "10s", key="event.data.customer_id"))
+async def load(ctx: Context[OrderCreated]) -> None:
+    assert_type(ctx.events[0].data, OrderCreated)
+
+
+@app.function("index", on="saved", debounce=bgjobs.Debounce("5s", longest="1 minute"))
+async def index(ctx: Context[Any]) -> None: ...
+
+
 async def charge_card(amount: int) -> str:
     return str(amount)
 

@@ -41,6 +41,8 @@ def explain(keys: Keys, patience: Patience, run: str, *, offset_ms: int = 0) -> 
         info = yield from find_run(keys, patience, run)  # raises RunNotFound
         if info.state == DROPPED:
             return _dropped(info)
+        if info.id != run:  # its event was collected into that one
+            return (yield from explain(keys, patience, info.id, offset_ms=offset_ms))
         found = yield from coming(keys, patience, run)
         if found is not None:
             holds, expected = yield from explain_not_ingested(asking, found)

@@ -54,6 +54,15 @@ def _hold(step: str, entry: Sequence[Any], child: Holder | None, facts: Facts) -
                 holders=(child,) if child else (),
                 due=due,
             )
+        case PendKind.DEBOUNCE:
+            latest = moment(float(entry[3]))
+            text = (
+                f"its debounce waits for a later event until then, and until {latest:%Y-%m-%d %H:%M:%S} at the latest"
+            )
+            return Hold(reason=HoldReason.COLLECTING, text=text, name="debounce", due=due)
+        case PendKind.BATCH:
+            text = f"its batch collects events; it has {int(entry[3]):,} with {int(entry[4]):,} bytes of data"
+            return Hold(reason=HoldReason.COLLECTING, text=text, name="batch", due=due)
         case _ if step == "@run":
             text = f"its attempt {facts.number('a')} failed; the next one comes after a back-off"
             return Hold(reason=HoldReason.BACKOFF, text=text, due=due)

@@ -1,5 +1,5 @@
 -- purpose: end a run: record, slots, indexes, parent, lifecycle event, dead letter, on_failure
--- uses: clock record batch payload ready pending create
+-- uses: clock record batch payload batches ready pending create
 local Finish = {}
 
 local SUCCESS, FAILURE = '\146\0', '\146\1' -- msgpack: an array of two with its code
@@ -16,7 +16,7 @@ local function story(r, field, value)
   local head = { '\132', cmsgpack.pack('run'), cmsgpack.pack(r.rid), cmsgpack.pack('function'), cmsgpack.pack(r.f) }
   head[#head + 1] = cmsgpack.pack('event') .. '\131' .. cmsgpack.pack('name') .. cmsgpack.pack(r.n)
   head[#head + 1] = cmsgpack.pack('id') .. cmsgpack.pack(r.i) .. cmsgpack.pack('data')
-  head[#head + 1] = Payload.load(r.e, event[1])
+  head[#head + 1] = r.kd == 'batch' and Batches.data(r.rid) or Payload.load(r.e, event[1])
   head[#head + 1] = cmsgpack.pack(field) .. value
   return table.concat(head)
 end

@@ -13,10 +13,11 @@ local function create(event, name, index, context)
     local definition = call.functions[matches[i]]
     local policies = more.policies[(i + 2) / 3]
     local grant = not policies and Permit.at_once(lease, definition) and { w = lease.w, g = NOW_US_TEXT } or nil
-    local made = (policies and Policies.create or Create.run)({ rid = matches[i + 1], f = definition[1], q = definition[2], l = matches[i + 2], n = name, i = event[3],
+    local make = policies and Policies.create or Create.run
+    local made = make({ rid = matches[i + 1], f = definition[1], q = definition[2], l = matches[i + 2], n = name, i = event[3],
       key = event[4], data = event[7], t = string.match(score, '^%d+'), kd = definition[5], extra = extra,
-      sc = definition[3] == 0 and score or real(tonumber(score) - definition[3]) }, size, policies or grant)
-    if made ~= 'dup' and made ~= 'dropped' then context.created = context.created + 1 end
+      sid = event[1], pri = definition[3], sc = definition[3] == 0 and score or real(tonumber(score) - definition[3]) }, size, policies or grant)
+    if made ~= 'dup' and made ~= 'dropped' and made ~= 'collected' then context.created = context.created + 1 end
     if made == 'queued' then
       lease.left = true
     elseif made == 'running' then

@@ -1,7 +1,7 @@
 -- purpose: what decides about an event before it is a run: all policies are evaluated first, in their fixed order, and
 --   written only if the event is accepted: what is dropped consumes no token, key or slot (R6)
 -- entries come from bgjobs/define/arriving.py: {kind, reference, numbers}, times in ms
--- uses: clock create dropped
+-- uses: clock create collecting dropped
 local Policies = {}
 local evaluate, accept = {}, {} -- by kind; evaluate answers the reason to drop the event, and the run that stands for it
 
@@ -29,17 +29,26 @@ function accept.r(p)
   redis.call('PEXPIRE', key, int(p[4]))
 end
 
--- As Create.run, for an event with policies; besides its answers 'dropped', the reason, and the run that stands for it.
+-- d: debounce {period, longest}; b: batch {size, timeout, max bytes}; one of them at most, see Collecting
+local COLLECTS = { d = true, b = true }
+
+-- As Create.run, for an event with policies; besides its answers 'waiting' (a run that collects events), 'collected' (it
+-- went into such a run), and 'dropped', the reason, and the run that stands for it.
 function Policies.create(spec, inline_max, policies)
   if redis.call('EXISTS', T .. 'r:' .. spec.rid) == 1 then return 'dup' end
+  local collects
   for _, p in ipairs(policies) do
-    local reason, instead = evaluate[p[1]](p)
+    local reason, instead
+    if COLLECTS[p[1]] then collects = p else reason, instead = evaluate[p[1]](p) end
     if reason then
       Dropped.note(spec, reason, instead)
       return 'dropped', reason, instead
     end
   end
-  local made = Create.run(spec, inline_max)
-  for _, p in ipairs(policies) do accept[p[1]](p, spec.rid) end
+  local made, rid
+  if collects then made, rid = Collecting.take(collects, spec, inline_max) else made = Create.run(spec, inline_max) end
+  for _, p in ipairs(policies) do
+    if accept[p[1]] then accept[p[1]](p, rid or spec.rid) end
+  end
   return made
 end
