@@ -53,7 +53,7 @@ def _read(reply: list[Any], count: int) -> tuple[list[Answer], PumpReply]:
     answers = [OK] * count
     for index, status, data in zip(exceptions[::3], exceptions[1::3], exceptions[2::3], strict=True):
         answers[index] = Answer(Status(text(status)), data)
-    now = int(facts[0])
+    now = facts[0]
     return answers, PumpReply(
         leased=tuple(leased_run(*run, now_ms=now) for run in runs),
         resolutions=tuple(resolution(message) for message in mail),
@@ -61,13 +61,13 @@ def _read(reply: list[Any], count: int) -> tuple[list[Answer], PumpReply]:
             CronDue(entry=text(entry), tick_ms=int(float(tick)))
             for entry, tick in zip(cron[::2], cron[1::2], strict=True)
         ),
-        next_due_ms=max(0, int(facts[1]) - now) if facts[1] else None,
-        more=facts[2] == b"1",
-        refused=facts[3] == b"1",
+        next_due_ms=max(0, facts[1] - now) if facts[1] else None,
+        more=facts[2] == 1,
+        refused=facts[3] == 1,
         moved=tuple(text(function) for function in moved),
-        reaped=int(facts[4]),
-        timers=int(facts[5]),
-        lateness_ms=int(facts[6]),
+        reaped=facts[4],
+        timers=facts[5],
+        lateness_ms=facts[6],
         now_ms=now,
     )
 

@@ -61,9 +61,8 @@ function Finish.run(r, state, value, inline_max, error)
     changes[5], changes[6] = 'o', value
   else
     redis.call('HSET', T .. 's:' .. r.rid, state == 'c' and '@r' or '@e', value)
-    changes[5], changes[6] = 'st', '1'
   end
-  if error and error.step and error.step ~= '' then changes[7], changes[8] = 'fs', error.step end
+  if error and error.step and error.step ~= '' then changes[5], changes[6] = 'fs', error.step end
   redis.call('HSET', r.key, unpack(changes))
   if r.s == 'r' then Batch.remove(T .. 'in:' .. r.w, r.rid) end
   Ready.release(r)

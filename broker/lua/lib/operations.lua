@@ -78,17 +78,9 @@ local function one(op, w, context)
   return 'FENCED', ''
 end
 
--- Applies operations in order; answers the exceptions only: flat {index, status, bytes, ...}.
-function Operations.apply(ops, w, context)
-  local answers = {}
-  for index, op in ipairs(ops) do
-    local ok, status, bytes = Guard.call(one, op, w, context)
-    if not ok then status, bytes = 'INVALID', status end
-    if status then
-      answers[#answers + 1] = index - 1
-      answers[#answers + 1] = status
-      answers[#answers + 1] = bytes or ''
-    end
-  end
-  return answers
+-- Carry out one operation; answers nothing, or the exception: status and bytes.
+function Operations.carry_out(op, w, inline_max)
+  local ok, status, bytes = Guard.call(one, op, w, { inline_max = inline_max })
+  if not ok then return 'INVALID', status end
+  return status, bytes
 end

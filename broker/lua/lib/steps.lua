@@ -3,6 +3,7 @@
 local Steps = {}
 
 local MOST_BYTES = 33554432 -- all checkpoints of a run (R50)
+local SMALL = 256 -- bytes of a checkpoint that are not counted, see Commit
 
 local function store(r, step, envelope)
   redis.call('HSET', T .. 's:' .. r.rid, 'c:' .. step, envelope)
@@ -15,13 +16,13 @@ function Steps.checkpoint(op, r)
   local step, envelope = op[4], op[5]
   local there = redis.call('HGET', T .. 's:' .. r.rid, 'c:' .. step)
   if there then return 'DUP', there end
-  if redis.call('HINCRBY', r.key, 'sb', int(#envelope)) > MOST_BYTES then
+  if #envelope > SMALL and redis.call('HINCRBY', r.key, 'sb', int(#envelope)) > MOST_BYTES then
     redis.call('HINCRBY', r.key, 'sb', int(-#envelope))
     return 'INVALID', 'the results of its steps take more than 32 MiB together'
   end
   for _, fields in ipairs(op[6]) do redis.call('XADD', T .. 'ev', '*', unpack(fields)) end
   redis.call('HSET', T .. 's:' .. r.rid, 'c:' .. step, envelope)
-  redis.call('HSET', r.key, 'st', '1', 'k', '0')
+  if r.k and r.k ~= '0' then redis.call('HSET', r.key, 'k', '0') end
   if tonumber(r.np or '0') > 0 then Pending.drop(r.rid, step) end
   if r.x then return 'CANCEL' end
 end

@@ -1,0 +1,3 @@
+-- purpose: what only some calls of pump need, made when the first needs it
+-- uses: operations timers reap cron ready
+return { operation = Operations.carry_out, fire = Timers.fire, reap = Reap, cron = Cron, ready = Ready, limiters = Limiters }
