@@ -29,8 +29,10 @@ class Line:
         points: measured by default.
         full: with `--scale`.
         measure: measures one point.
-        figure: what is plotted, and is to stay flat.
+        figure: what is plotted.
         names: of the points, if they are no numbers.
+        keeps: share of the rate that is to stay at the slowest point; None: it need not.
+        base: the point whose rate that is, for the points after it; None: the fastest, for all points.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Line:
     measure: Callable[[float, Sizes], Figures]
     figure: str = "runs per second"
     names: tuple[str, ...] = ()
+    keeps: float | None = None
+    base: float | None = None
 
 
 def _drained(stage: Stage, **spec: object) -> dict[str, float]:
@@ -154,6 +158,7 @@ LINES = (
         points=(1e3, 1e4, 1e5),
         full=(1e3, 1e4, 1e5, 1e6),
         measure=backlog,
+        keeps=0.8,
     ),
     Line(
         name="beside",
@@ -162,6 +167,7 @@ LINES = (
         points=(0, 1e4, 1e5),
         full=(0, 1e4, 1e5, 1e6),
         measure=beside,
+        keeps=0.8,
     ),
     Line(
         name="functions",
@@ -170,6 +176,7 @@ LINES = (
         points=(1, 10, 100, 1000),
         full=(1, 10, 100, 1000),
         measure=functions,
+        keeps=0.8,
     ),
     Line(
         name="processes",
@@ -178,6 +185,8 @@ LINES = (
         points=(1, 2, 4, 10),
         full=(1, 2, 4, 10, 20, 40),
         measure=processes,
+        keeps=0.6,
+        base=2,
     ),
     Line(
         name="payload",
@@ -195,6 +204,7 @@ LINES = (
         full=(1, 10, 100, 1000),
         measure=steps,
         figure="steps per second",
+        keeps=0.8,
     ),
     Line(
         name="persistence",

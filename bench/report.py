@@ -47,10 +47,21 @@ def line_table(line: Line, found: Mapping[float, Figures]) -> str:
     for point, of in found.items():
         name = line.names[round(point)] if line.names else f"{point:,.0f}"
         lines.append(f"| {name} | " + " | ".join(shown(of[each]) if each in of else "" for each in figures) + " |")
-    values = [of[line.figure] for of in found.values() if line.figure in of]
-    if len(values) > 1 and max(values):
-        lines += ["", f"The slowest has {100 * min(values) / max(values):.0f} % of the rate of the fastest."]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + f"\n{steadiness(line, found)}"
+
+
+def steadiness(line: Line, found: Mapping[float, Figures]) -> str:
+    """How much of its rate a line keeps, and whether that is enough."""
+    rates = {point: of[line.figure] for point, of in found.items() if line.base is None or point >= line.base}
+    best = max(rates.values(), default=0.0) if line.base is None else rates.get(line.base, 0.0)
+    if len(rates) < 2 or not best:
+        return ""
+    share = min(rates.values()) / best
+    of = "of the fastest" if line.base is None else f"at {shown(line.base)}"
+    said = f"\nThe slowest point has {share:.0%} of the rate {of}"
+    if line.keeps is None:
+        return said + ".\n"
+    return said + f"; the bar is {line.keeps:.0%}: {'met' if share >= line.keeps else '**not met**'}.\n"
 
 
 def report(

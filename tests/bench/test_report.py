@@ -2,9 +2,9 @@
 
 import pytest
 
-from bench.lines import LINES
+from bench.lines import LINES, Line
 from bench.measurement import Measurement, Spread, points, ratio, shown, spreads
-from bench.report import line_table, report, table
+from bench.report import line_table, report, steadiness, table
 from bench.scenarios import SCENARIOS
 from bench.scenarios.drain import rate
 from bench.scenarios.latency import percentiles
@@ -80,15 +80,33 @@ def at(point: float, per_second: float) -> Measurement:
     return Measurement(scenario="backlog", peer="bgjobs", round=1, figures=figures, point=point)
 
 
-def test_a_line_is_in_order_and_says_how_flat_it_is() -> None:
-    backlog = next(each for each in LINES if each.name == "backlog")
-    text = line_table(backlog, points([at(1e4, 900.0), at(1e3, 1000.0)], "backlog"))
+def line(name: str) -> Line:
+    return next(each for each in LINES if each.name == name)
+
+
+def test_a_line_is_in_order() -> None:
+    text = line_table(line("backlog"), points([at(1e4, 900.0), at(1e3, 1000.0)], "backlog"))
     assert text.index("| 1,000 |") < text.index("| 10,000 |")
-    assert "The slowest has 90 % of the rate of the fastest." in text
+
+
+@pytest.mark.parametrize(
+    ("name", "rates", "said"),
+    [
+        ("backlog", {1e3: 1000.0, 1e4: 900.0}, "90% of the rate of the fastest; the bar is 80%: met."),
+        ("backlog", {1e3: 700.0, 1e4: 1000.0}, "70% of the rate of the fastest; the bar is 80%: **not met**."),
+        ("processes", {1: 500.0, 2: 1000.0, 4: 1500.0, 40: 650.0}, "65% of the rate at 2; the bar is 60%: met."),
+        ("persistence", {0: 1000.0, 2: 100.0}, "10% of the rate of the fastest."),
+        ("processes", {1: 500.0, 4: 1500.0}, ""),
+        ("backlog", {1e3: 1000.0}, ""),
+    ],
+)
+def test_a_line_says_how_much_of_its_rate_it_keeps(name: str, rates: dict[float, float], said: str) -> None:
+    text = steadiness(line(name), {point: {"runs per second": rate} for point, rate in rates.items()})
+    assert text.strip() == (f"The slowest point has {said}" if said else "")
 
 
 def test_points_that_are_no_numbers_have_names() -> None:
-    persistence = next(each for each in LINES if each.name == "persistence")
+    persistence = line("persistence")
     assert len(persistence.names) == len(persistence.full)
     assert "| always | 5 |" in line_table(persistence, {2.0: {"runs per second": 5.0}})
 
