@@ -112,11 +112,11 @@ PEERS = (
         environment="dramatiq",
         app="bench.apps.dramatiq_app",
         worker=("dramatiq", "bench.apps.dramatiq_app", "--processes", "{processes}", "--threads", "8"),
-        share=0.4,
+        share=0.3,
     ),
     Peer(
         name="taskiq",
-        share=0.4,
+        share=0.3,
         environment="taskiq",
         app="bench.apps.taskiq_app",
         worker=(
@@ -126,14 +126,14 @@ PEERS = (
     ),
     Peer(
         name="huey",
-        share=0.4,
+        share=0.2,
         environment="huey",
         app="bench.apps.huey_app",
         worker=("huey_consumer", "bench.apps.huey_app.huey", "-k", "process", "-w", "{processes}", "-n", "-q"),
     ),
     Peer(
         name="docket",
-        share=0.4,
+        share=0.2,
         environment="docket",
         app="bench.apps.docket_app",
         worker=("python", "-m", "bench.apps.docket_worker"),
@@ -142,7 +142,7 @@ PEERS = (
     ),
     Peer(
         name="saq",
-        share=0.4,
+        share=0.2,
         environment="saq",
         app="bench.apps.saq_app",
         worker=("saq", "bench.apps.saq_app.settings", "--workers", "{processes}", "--quiet"),
@@ -152,7 +152,7 @@ PEERS = (
         environment="streaq",
         app="bench.apps.streaq_app",
         worker=("streaq", "run", "bench.apps.streaq_app:worker", "--workers", "{processes}"),
-        share=0.4,
+        share=0.15,
     ),
     Peer(
         name="Celery",
@@ -162,11 +162,11 @@ PEERS = (
             *("celery", "-A", "bench.apps.celery_app", "worker", "--pool", "solo", "--loglevel", "WARNING"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ),
-        share=0.2,
+        share=0.1,
     ),
     Peer(
         name="arq",
-        share=0.4,
+        share=0.2,
         environment="arq",
         app="bench.apps.arq_app",
         worker=("arq", "bench.apps.arq_app.WorkerSettings"),
@@ -176,7 +176,7 @@ PEERS = (
         environment="rq",
         app="bench.apps.rq_app",
         worker=("rq", "worker", "--worker-class", "rq.SimpleWorker", "--quiet", "bench"),
-        share=0.05,
+        share=0.03,
     ),
     # Its workflows run in the process that calls them, its fastest way: there is no worker to start.
     Peer(

@@ -35,6 +35,21 @@ def table(scenario: Scenario, peers: Spreads) -> str:
     return "\n".join(lines) + "\n"
 
 
+def ahead(scenario: Scenario, peers: Spreads) -> str:
+    """The peers that are better in a scenario, as an item of a list; empty if there are none."""
+    ours = peers.get(OURS.name, {}).get(scenario.figure)
+    if ours is None:
+        return ""
+    times = {
+        peer: ratio(ours.median, of[scenario.figure].median, more_is_better=scenario.more_is_better)
+        for peer, of in peers.items()
+        if not peer.startswith(OURS.name)
+    }
+    better = sorted((value, peer) for peer, value in times.items() if value < 1)
+    named = ", ".join(f"{peer} ({shown(value)} x)" for value, peer in better)
+    return f"* {scenario.title}, {scenario.figure}: {named}" if named else ""
+
+
 def line_table(line: Line, found: Mapping[float, Figures]) -> str:
     """A scaling line as a table, and how flat it is."""
     figures = list(dict.fromkeys(name for of in found.values() for name in of))
@@ -89,7 +104,12 @@ def report(
         parts += ["## The bars\n", bars.table(judged)]
     measured = [(each, spreads(measurements, each.name)) for each in scenarios]
     if any(peers for _, peers in measured):
-        parts.append("## Side by side\n")
+        better = list(filter(None, (ahead(each, peers) for each, peers in measured)))
+        parts += [
+            "## Where a peer is ahead\n",
+            "\n".join(better or ["Nowhere in this run."]) + "\n",
+            "## Side by side\n",
+        ]
         parts += [pictured(each.name, table(each, peers), each.title) for each, peers in measured if peers]
     varied = [(line, points(measurements, line.name)) for line in lines]
     if any(found for _, found in varied):

@@ -36,5 +36,6 @@ SCENARIOS = (
         measure=at_rest,
         figure="% of a core",
         more_is_better=False,
+        waits=True,
     ),
 )

@@ -4,7 +4,7 @@ import pytest
 
 from bench.lines import LINES, Line
 from bench.measurement import Measurement, Spread, points, ratio, shown, spreads
-from bench.report import line_table, report, steadiness, table
+from bench.report import ahead, line_table, report, steadiness, table
 from bench.scenarios import SCENARIOS
 from bench.scenarios.drain import rate
 from bench.scenarios.latency import percentiles
@@ -45,6 +45,15 @@ def test_the_best_stands_first() -> None:
     text = table(DRAIN, spreads([measured("bgjobs", 1, 100.0), measured("huey", 1, 200.0)], "drain-1"))
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert rows == ["| huey | 200 | 0.5 x |", "| bgjobs | 100 |  |"]
+
+
+def test_peers_that_are_ahead_are_named() -> None:
+    """The best of them first; other ways of using bgjobs are no peers."""
+    rates = {"bgjobs": 100.0, "huey": 200.0, "BullMQ": 400.0, "RQ": 50.0, "bgjobs asyncio": 900.0}
+    found = spreads([measured(peer, 1, value) for peer, value in rates.items()], "drain-1")
+    assert ahead(DRAIN, found).endswith("per second: BullMQ (0.25 x), huey (0.5 x)")
+    assert ahead(DRAIN, spreads([measured("bgjobs", 1, 1.0), measured("RQ", 1, 0.5)], "drain-1")) == ""
+    assert ahead(DRAIN, spreads([measured("RQ", 1, 1.0)], "drain-1")) == ""
 
 
 def test_what_could_not_be_measured_is_said() -> None:
