@@ -56,9 +56,7 @@ async def test_a_standstill_is_not_made_up_for(redis_url: str, namespace: str, r
         told = await here.client.why(runs[5])
         assert told.holds[0].reason == HoldReason.THROTTLE
         assert told.holds[0].ahead == 2
-        assert (
-            "the throttle of shop/mail per event.data.to ('ada') holds it: 1 start per 60 s, 3 at once" in told.summary
-        )
+        assert told.summary.startswith("the throttle of shop/mail per event.data.to ('ada') holds it")
         first = await starts(here, raw, namespace, runs[:3])
         assert told.holds[0].due is not None
         assert told.holds[0].due.timestamp() * 1000 - first[0] >= 3 * 60_000 - 1_000
