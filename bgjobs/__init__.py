@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .broker.receipt import BulkReceipt, Receipt
     from .broker.run_info import ErrorInfo, Progress, RunInfo, StepInfo
     from .broker.scheduling import ScheduleInfo
-    from .define.admission import Throttle
+    from .define.admission import Singleton, Throttle
     from .define.app import App
     from .define.arrivals import Batch, Debounce, Idempotency, RateLimit
     from .define.errors import (
@@ -134,6 +134,7 @@ __all__ = [
     "RunState",
     "ScheduleInfo",
     "ScheduleNotFound",
+    "Singleton",
     "StepFailed",
     "StepInfo",
     "SyncContext",
@@ -199,7 +200,7 @@ _HOMES = {
         "StepInfo",
     ),
     "broker.scheduling": ("ScheduleInfo",),
-    "define.admission": ("Throttle",),
+    "define.admission": ("Singleton", "Throttle"),
     "define.app": ("App",),
     "define.arrivals": (
         "Batch",

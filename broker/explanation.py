@@ -21,6 +21,7 @@ class HoldReason(StrEnum):
     SUSPECT = "suspect"  # workers died with it; it starts alone
     CONCURRENCY = "concurrency"
     THROTTLE = "throttle"
+    SINGLETON = "singleton"  # another run of it is under way
     PAUSED = "paused"  # its function, its queue, or its value of a key
     SLEEP = "sleep"
     EVENT = "event"

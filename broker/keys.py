@@ -34,9 +34,11 @@ T bad  zset: timers, r|run reaped, i|stream id ingested and k|key written that e
     looked at
 T lc:<limiter>  set: runs that hold a slot, or that a throttle let in and that have not started; while held
 T lt:<limiter>  string: clock of a throttle: ms up to which its starts use up its rate; until it is past
+T sg:<limiter>  string: the run that owns a singleton; until it ends
 T pz  hash: `f|<function key>`, `q|<app>:<queue>`, `k|<function key>|<limiter>` -> c (paused) or o (resumed, letting
     go), and msgpack of since when, by whom, what, why; until resumed and all let go
-T bk:<limiters>  zset: parked runs with the same limiters, or of a pause: `!<field of pz>`; while parked
+T bk:<limiters>  zset: parked runs with the same limiters, or of a pause: `!<field of pz>`,
+    or of a singleton: `!s|<limiter>`; while parked
 T lb:<limiter>  zset: backlogs it holds -> score of the head; while held
 T bh  hash: backlog -> the limiter that holds it; while held
 T w:<app>|<name>|<path>|<value hash>  zset: waits: .run|step, or ?run|step with a filter -> expiry; while waiting
@@ -86,7 +88,7 @@ RECORD: Final = {
     "w": "incarnation of the last lease",
     "l": "limiters, joined by a space",
     "h": "1: its slots are taken; 2: those that it keeps while it waits",
-    "pg": "the pause it is parked behind: f, q, or k and the limiter reference of the key",
+    "pg": "what it is parked behind: the pause of f, q, or k and the limiter of the key; s and a singleton",
     "a": "run attempts that failed",
     "k": "deaths of workers charged to it (R21)",
     "st": "1: it has a steps hash",

@@ -26,6 +26,11 @@ def throttle_limiter(function_key: str, key: str | None) -> str:
     return part(f"throttle\0{function_key}\0{key or ''}")
 
 
+def singleton_limiter(function_key: str, key: str | None) -> str:
+    """The singleton of one function."""
+    return part(f"singleton\0{function_key}\0{key or ''}")
+
+
 def value_part(value: Any) -> str:
     """The part that stands for the value of a key; events without the path share one."""
     return part("missing" if value is MISSING else f"value\0{tagged(value)}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from ..broker import defaults
 from .durations import Duration, seconds
 from .errors import DefinitionError
 from .keys import compile_key
-from .registry import ThrottleData
+from .registry import SingletonData, ThrottleData
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,47 @@ class Throttle:
     def as_data(self) -> ThrottleData:
         """What the registry holds of it."""
         return ThrottleData(limit=self.limit, period=seconds(self.period), burst=self.burst, key=self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Singleton:
+    """One run at a time, from when it is made to its end, also while it waits.
+
+    Args:
+        mode: what an event comes to while a run lives: "skip" drops the event, counted; "cancel" ends that run, and
+            starts another when it has ended. Of several events that came meanwhile, the last one starts a run.
+        key: a path such as "event.data.customer_id", or a CEL expression: one run at a time for each of its values.
+            Events in which it is missing share one value.
+    """
+
+    mode: Literal["skip", "cancel"] = "skip"
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("skip", "cancel"):
+            raise DefinitionError(f"The mode of a singleton is {self.mode!r}.", remedy='Give "skip" or "cancel".')
+        if self.key is not None:
+            object.__setattr__(self, "key", compile_key(self.key).text)
+
+    def as_data(self) -> SingletonData:
+        """What the registry holds of it."""
+        return SingletonData(mode=self.mode, key=self.key)
+
+
+SingletonOption: TypeAlias = Literal["skip", "cancel"] | Singleton | None
+
+
+def singleton_of(option: object) -> Singleton | None:
+    """What a decorator's `singleton=` means. Raises DefinitionError."""
+    match option:
+        case None | Singleton():
+            return option
+        case "skip" | "cancel":
+            return Singleton(option)
+        case _:
+            raise DefinitionError(
+                f"singleton= is {option!r}.", remedy='Give "skip", "cancel", or bgjobs.Singleton("skip", key=...).'
+            )
 
 
 def throttle_of(option: object) -> Throttle | None:

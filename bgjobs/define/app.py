@@ -117,6 +117,8 @@ class App(Verbs):
             backoff: waits between attempts: a `bgjobs.Backoff`, or a duration for equal waits; default: the app's.
             timeout: longest time of one attempt, a duration; then the attempt has failed.
             concurrency: a number, `bgjobs.Concurrency(...)`, or several of those that must all have room.
+            singleton: "skip", "cancel" or `bgjobs.Singleton(mode, key=...)`: one run at a time; a further event is
+                dropped, or ends the run and follows it.
             throttle: `bgjobs.Throttle(100, "1 minute")`: runs start at that rate; the others wait in order.
             idempotency: what makes two events the same, a path such as "event.data.order_id", or `bgjobs.Idempotency`:
                 within 24 h, or its period, only the first starts a run.

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from ..broker import defaults
 from .keys import compile_key, key_part
+from .limiter import singleton_reference
 from .registry import Definition
 
 #: Kind, reference (function and value of the key), numbers.
@@ -18,7 +19,8 @@ Policies: TypeAlias = tuple[tuple[Any, ...], ...]
 
 def arrival_keys(definition: Definition) -> Iterator[str]:
     """The key expressions that its events are looked at with when they arrive."""
-    for policy in (definition.idempotency, definition.rate_limit, definition.debounce, definition.batch):
+    looked_at = definition.debounce, definition.batch, definition.singleton
+    for policy in (definition.idempotency, definition.rate_limit, *looked_at):
         if policy is not None and policy.key is not None:
             yield policy.key
 
@@ -36,14 +38,15 @@ def policies_of(definition: Definition, event: Mapping[str, Any], *, invoked: bo
             found.append(("i", f"{definition.key}:{part}", _ms(idempotency.period)))
     if (rate := definition.rate_limit) is not None:
         found.append(("r", _reference(definition, rate.key, event), rate.limit, _ms(rate.period)))
-    if invoked:
-        return tuple(found)
-    if (debounce := definition.debounce) is not None:
+    if (debounce := definition.debounce) is not None and not invoked:
         longest = defaults.MAX_AHEAD_SECONDS if debounce.longest is None else debounce.longest
         found.append(("d", _reference(definition, debounce.key, event), _ms(debounce.period), _ms(longest)))
-    if (batch := definition.batch) is not None:
+    if (batch := definition.batch) is not None and not invoked:
         reference = _reference(definition, batch.key, event)
         found.append(("b", reference, batch.size, _ms(batch.timeout), batch.max_bytes))
+    collects = not invoked and (definition.debounce is not None or definition.batch is not None)
+    if (singleton := definition.singleton) is not None and not collects:
+        found.append(("g", singleton_reference(definition, event), 1 if singleton.mode == "cancel" else 0))
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypedDict,
 
 from ..broker.ids import function_key
 from ..broker.validation import INVOKE
-from .admission import Throttle, throttle_of
+from .admission import Singleton, SingletonOption, Throttle, singleton_of, throttle_of
 from .arrivals import (
     Batch,
     Debounce,
@@ -60,6 +60,7 @@ class FunctionOptions(TypedDict, total=False):
     timeout: Duration | None
     concurrency: ConcurrencyOption
     throttle: Throttle | None
+    singleton: SingletonOption
     idempotency: IdempotencyOption
     rate_limit: RateLimit | None
     debounce: Debounce | None
@@ -85,6 +86,7 @@ class FunctionDefinition:
     timeout: float | None  # seconds, of one attempt
     concurrency: tuple[Concurrency, ...]
     throttle: Throttle | None
+    singleton: Singleton | None
     idempotency: Idempotency | None
     rate_limit: RateLimit | None
     debounce: Debounce | None
@@ -134,6 +136,7 @@ class FunctionDefinition:
                 for each in self.concurrency
             ),
             throttle=None if self.throttle is None else self.throttle.as_data(),
+            singleton=None if self.singleton is None else self.singleton.as_data(),
             **arrival_data(self.idempotency, self.rate_limit, self.debounce, self.batch),
         )
 
@@ -212,6 +215,7 @@ def define(
         timeout=None if timeout is None else _positive(timeout),
         concurrency=concurrency_limits(options.get("concurrency", ())),
         throttle=throttle_of(options.get("throttle")),
+        singleton=singleton_of(options.get("singleton")),
         idempotency=Idempotency.of(options.get("idempotency")),
         rate_limit=rate_limit_of(options.get("rate_limit")),
         debounce=debounce,

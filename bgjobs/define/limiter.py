@@ -1,9 +1,9 @@
 """References to limiters: what a run's record and the scripts call the limits that it counts against.
 
 A reference is `<definition>` or `<definition>.<value>`, each part 7 characters (42 bits), and a mark for its kind: none
-for a slot that is given back while the run waits, `+` for one that it keeps, `~` for a throttle. A run's record has
-64 bytes for all of them (R48), enough for four with values, 4 * 15 + 3 blanks; with more of them, it takes about
-650 bytes more.
+for a slot that is given back while the run waits, `+` for one that it keeps, `~` for a throttle, `=` for a singleton. A
+run's record has 64 bytes for all of them (R48), enough for four with values, 4 * 15 + 3 blanks; with more of them, it
+takes about 650 bytes more.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..broker.limiter_ids import own_limiter, shared_limiter, throttle_limiter, value_part
+from ..broker.limiter_ids import own_limiter, shared_limiter, singleton_limiter, throttle_limiter, value_part
 from .keys import compile_key
 from .registry import ConcurrencyData, Definition
 
@@ -35,7 +35,7 @@ def limits_of(definition: Definition) -> dict[str, int | str]:
 
 def limiter_keys(definition: Definition) -> Iterator[str]:
     """The key expressions of its limits."""
-    for limit in (*definition.concurrency, definition.throttle):
+    for limit in (*definition.concurrency, definition.throttle, definition.singleton):
         if limit is not None and limit.key is not None:
             yield limit.key
 
@@ -57,8 +57,16 @@ def limiter_references(definition: Definition, event: Mapping[str, Any]) -> str:
     throttle = definition.throttle
     if throttle is not None:
         references.append(throttle_limiter(definition.key, throttle.key) + _value(throttle.key, event) + "~")
+    if definition.singleton is not None:
+        references.append(singleton_reference(definition, event))
     # Runs with equal lists form one backlog: the order in which the limits were written must not split it.
     return " ".join(sorted(references))
+
+
+def singleton_reference(definition: Definition, event: Mapping[str, Any]) -> str:
+    """The reference of what only one run at a time may own; for functions with a singleton."""
+    key = None if definition.singleton is None else definition.singleton.key
+    return singleton_limiter(definition.key, key) + _value(key, event) + "="
 
 
 def _value(key: str | None, event: Mapping[str, Any]) -> str:

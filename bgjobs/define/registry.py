@@ -89,6 +89,14 @@ class BatchData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SingletonData:
+    """A singleton."""
+
+    mode: str = "skip"  # or "cancel"
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """A function as the registry holds it."""
 
@@ -110,6 +118,7 @@ class Definition:
     throttle: ThrottleData | None = None
     debounce: DebounceData | None = None
     batch: BatchData | None = None
+    singleton: SingletonData | None = None
 
     @property
     def key(self) -> str:
@@ -129,7 +138,7 @@ class Definition:
     @property
     def holds_back(self) -> bool:
         """Whether its runs may wait for others, so that their order of arrival counts."""
-        return bool(self.concurrency) or self.throttle is not None
+        return bool(self.concurrency) or self.throttle is not None or self.singleton is not None
 
     @property
     def decides_on_arrival(self) -> bool:
@@ -166,6 +175,7 @@ _SINGLE: Mapping[str, type] = {
     "throttle": ThrottleData,
     "debounce": DebounceData,
     "batch": BatchData,
+    "singleton": SingletonData,
 }
 
 

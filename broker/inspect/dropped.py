@@ -19,6 +19,7 @@ COLLECTED = ("debounce", "batch")
 
 _WORDS = {
     "rate_limit": "the rate limit of {function} had no room for its event",
+    "singleton": "a run of {function} was under way",
     "idempotency": "its event is a duplicate by the idempotency key of {function}",
 }
 

@@ -18,11 +18,13 @@ for _, run in ipairs(call.runs) do
     moved = moved + 1
     if r.s == 'q' then
       Ready.leave(r)
+      Ready.resign(r)
       give(r, run[2])
       Ready.enter(r)
     else
       redis.call('ZREM', T .. 'wt:' .. r.f, r.rid)
       Ready.release(r)
+      Ready.resign(r)
       give(r, run[2])
       redis.call('ZADD', T .. 'wt:' .. r.f, int(NOW), r.rid)
     end

@@ -22,6 +22,7 @@ async def complaints(driver: Driver, limits: dict[str, int]) -> list[str]:
     found += [f"{run} is in {places[run]} without a record" for run in places.keys() - runs.keys()]
     found += _slots(stored, runs, limits)
     found += _backlogs(stored, limits)
+    found += _singletons(stored, runs)
     found += [f"erred: {member}" for member, _ in stored.get("bad", [])]
     return found
 
@@ -62,6 +63,8 @@ def gate(record: dict[bytes, bytes]) -> str:
     match code[0]:
         case "f":
             return f"!f|{function}"
+        case "s":
+            return f"!s|{code[1:]}"
         case "q":
             return f"!q|{':'.join(record[b'q'].decode().split(':')[:2])}"
         case _:
@@ -70,7 +73,7 @@ def gate(record: dict[bytes, bytes]) -> str:
 
 def missing(record: dict[bytes, bytes]) -> str:
     """The limiters that a parked run still needs."""
-    tokens = record[b"l"].decode().split()
+    tokens = [token for token in record[b"l"].decode().split() if not token.endswith("=")]
     if b"b" in record:
         tokens = [token for token in tokens if not token.endswith("~")]
     if record.get(b"h") == b"2":
@@ -82,7 +85,7 @@ def slots(record: dict[bytes, bytes]) -> list[str]:
     """The limiters whose slots a run holds."""
     if b"h" not in record:
         return []
-    tokens = record[b"l"].decode().split()
+    tokens = [token for token in record[b"l"].decode().split() if not token.endswith("=")]
     if record[b"h"] == b"2":
         tokens = [token for token in tokens if token.endswith("+")]
     if b"b" in record:
@@ -110,6 +113,15 @@ def _slots(stored: dict[str, Any], runs: dict[str, Any], limits: dict[str, int])
     return found
 
 
+def _singletons(stored: dict[str, Any], runs: dict[str, Any]) -> list[str]:
+    owners = {name[3:]: value.decode() for name, value in stored.items() if name.startswith("sg:")}
+    return [
+        f"{owner} owns {ref}, and is {_text(runs.get(owner, {}))}"
+        for ref, owner in owners.items()
+        if owner not in runs or runs[owner][b"s"] not in (b"q", b"r", b"w") or ref not in _text(runs[owner])
+    ]
+
+
 def _backlogs(stored: dict[str, Any], limits: dict[str, int]) -> list[str]:
     heads = {name[3:]: value[0][1] for name, value in stored.items() if name.startswith("bk:")}
     holder = {backlog.decode(): ref.decode() for backlog, ref in stored.get("bh", {}).items()}
@@ -127,7 +139,9 @@ def _backlogs(stored: dict[str, Any], limits: dict[str, int]) -> list[str]:
         found.append(f"backlogs {heads}, held {held}, by {holder}")
     timers = {member for member, _ in stored.get("dl", [])}
     for ref in holder.values():
-        if ref.startswith("!"):
+        if ref.startswith("!s|"):
+            full = f"sg:{ref[3:]}" in stored
+        elif ref.startswith("!"):
             full = stored["pz"][ref[1:].encode()].startswith(b"c")
         else:  # of a throttle: its burst is used up; else time gives room, by a timer
             full = len(stored.get(f"lc:{ref}", ())) >= _limit(ref, limits)

@@ -13,7 +13,7 @@ from ...run_info import moment
 from ..apps import read_apps
 from ..payloads import read_events_of_runs
 from .facts import Asking, Facts
-from .limits import Limit, meanings, read_holders, read_limits
+from .limits import Limit, describe_runs, meanings, read_holders, read_limits
 
 _BACKLOGS = 100  # looked into to tell how many runs go first
 
@@ -25,6 +25,8 @@ def is_parked(facts: Facts) -> bool:
 
 def explain_parked(asking: Asking, facts: Facts) -> Talk[list[Hold]]:
     """What holds it, the deciding thing first."""
+    if facts["pg"].startswith("s"):
+        return [(yield from _busy(asking, facts))]
     if facts["pg"]:
         return [(yield from _paused(asking, facts))]
     backlog = _missing(facts)
@@ -61,7 +63,7 @@ def explain_parked(asking: Asking, facts: Facts) -> Talk[list[Hold]]:
 
 def _missing(facts: Facts) -> str:
     """The part of its limiters that the run still needs: a throttle only once, and not again what it kept."""
-    tokens = facts["l"].split()
+    tokens = [token for token in facts["l"].split() if not token.endswith("=")]
     if facts["b"]:
         tokens = [token for token in tokens if not token.endswith("~")]
     if facts["h"] == "2":
@@ -92,6 +94,25 @@ def _paused(asking: Asking, facts: Facts) -> Talk[Hold]:
     when = moment(since.encode())
     text = f"{what} is paused by {actor}{because} since {when:%Y-%m-%d %H:%M:%S} UTC; {ahead:,} runs go first"
     return Hold(reason=HoldReason.PAUSED, text=text, name=what, ahead=ahead)
+
+
+def _busy(asking: Asking, facts: Facts) -> Talk[Hold]:
+    """The run that owns its singleton."""
+    singleton = facts["pg"][1:]
+    owner, rank = yield from reliably(
+        asking.patience,
+        ("GET", asking.keys(f"sg:{singleton}")),
+        ("ZRANK", asking.keys(f"bk:!s|{singleton}"), facts.run_id),
+    )
+    holders = () if owner is None else (yield from describe_runs(asking, [owner.decode()]))
+    who = f"run {holders[0].run_id}" if holders else "another run"
+    return Hold(
+        reason=HoldReason.SINGLETON,
+        text=f"{who} of {facts['f']} is under way, and one runs at a time; {rank or 0:,} runs go first",
+        name=facts["f"],
+        ahead=rank or 0,
+        holders=holders,
+    )
 
 
 def _ahead(asking: Asking, facts: Facts, backlog: str, reference: str, rank: int) -> Talk[int]:

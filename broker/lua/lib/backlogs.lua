@@ -4,7 +4,7 @@
 -- uses: clock limiters
 local Backlogs = {}
 
-local free, refs = Limiters.free, Limiters.refs
+local free, refs = Limiters.free, Tokens.refs
 
 local function first(key) return redis.call('ZRANGE', key, 0, 0, 'WITHSCORES') end
 
@@ -73,7 +73,7 @@ function Backlogs.unpark(rid, list)
 end
 
 -- Admit heads of the backlogs that `ref` holds, oldest first, while it has room. A head that another limiter stops takes
--- its whole backlog there. `start(rid, score, list)` sends an admitted run on. Costs O(backlogs), not O(runs).
+-- its whole backlog there. `start(rid, score, list)` takes what `list` names for a head, and sends it on. Costs O(backlogs), not O(runs).
 function Backlogs.drain(ref, start)
   local budget = string.sub(ref, 1, 1) == '!' and 100 or 16
   while free(ref) > 0 do
@@ -93,7 +93,6 @@ function Backlogs.drain(ref, start)
       hold(list, stopper, head[2])
     else
       redis.call('ZREM', T .. 'bk:' .. list, head[1])
-      Limiters.take(head[1], list)
       next_head(list, ref)
       start(head[1], head[2], list)
     end

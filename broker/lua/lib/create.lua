@@ -7,9 +7,9 @@ local Create = {}
 function Create.run(spec, inline_max, lease)
   local key = T .. 'r:' .. spec.rid
   if redis.call('EXISTS', key) == 1 then return 'dup' end
-  local code = Gates.closed(spec.f, spec.q, spec.l)
+  local code = Gates.closed(spec.rid, spec.f, spec.q, spec.l)
   if code then Gates.park(spec.rid, code, spec, spec.sc) end
-  local admitted = not code and (spec.l == '' or Backlogs.admit(spec.rid, spec.l, spec.sc))
+  local admitted = not code and (spec.l == '' or Ready.admit(spec))
   local leased = admitted and lease
   -- The fields that are read most come first: a small hash is searched from its beginning.
   local fields = { 's', leased and 'r' or 'q', 'f', spec.f, 'q', spec.q, 'sc', spec.sc, 'n', spec.n, 'i', spec.i }

@@ -66,6 +66,7 @@ function Finish.run(r, state, value, inline_max, error)
   redis.call('HSET', r.key, unpack(changes))
   if r.s == 'r' then Batch.remove(T .. 'in:' .. r.w, r.rid) end
   Ready.release(r)
+  Ready.resign(r)
   Batch.add(T .. 'done:' .. r.f .. ':' .. state, NOW_TEXT, r.rid)
   Batch.count(MINUTE, r.f .. '|' .. state, 1)
   if tonumber(r.np or '0') > 0 then redis.call('ZADD', T .. 'dl', NOW_TEXT, 'z|' .. r.rid) end

@@ -1,45 +1,6 @@
--- purpose: what a limiter counts. A run's list (field `l`) has a token per limiter, a reference that ends with its kind:
---   A, A.x  concurrency: slots (lc) of runs that are ready or running (R34)   A+, A.x+  the same; kept while the run waits
---   A~, A.x~  throttle: runs that it let in and that have not started (lc), beside its clock (lt, R35)
---   A gate is no token: "!<field of pz>" holds all runs of what is paused as one backlog of its name (R36).
--- uses: clock
+-- purpose: what a limiter counts, and how much room it has; how their references read says tokens.lua
+-- uses: clock tokens
 local Limiters = { specs = {} }
-
-function Limiters.tokens(list)
-  local found = {}
-  for token in string.gmatch(list, '%S+') do found[#found + 1] = token end
-  return found
-end
-
--- The references in a list: tokens without the mark that says when a slot is given back.
-function Limiters.refs(list)
-  local found = {}
-  for ref in string.gmatch(list, '[^%s+]+') do found[#found + 1] = ref end
-  return found
-end
-
-local function without(list, mark)
-  local kept = {}
-  for token in string.gmatch(list, '%S+') do
-    if string.sub(token, -1) ~= mark then kept[#kept + 1] = token end
-  end
-  return table.concat(kept, ' ')
-end
-
--- The part of its list that the run of record `r` still needs to start: a throttle once only, at its first lease; what it
--- kept while it waited (h: 2) not again.
-function Limiters.missing(r)
-  local list = r.l
-  if r.b and string.find(list, '~', 1, true) then list = without(list, '~') end
-  if r.h == '2' then list = without(list, '+') end
-  return list
-end
-
--- The part of a list that a run gives back when it begins to wait, and whether it keeps something.
-function Limiters.passing(list)
-  local passing = string.find(list, '+', 1, true) and without(list, '+') or list
-  return passing, passing ~= list
-end
 
 -- T:lm has per definition a limit, or "<limit> <period ms> <burst>" of a throttle.
 local function spec(ref)
@@ -72,7 +33,9 @@ local function ahead(ref, throttle)
 end
 
 function Limiters.free(ref)
-  if string.sub(ref, 1, 1) == '!' then
+  if string.sub(ref, 1, 3) == '!s|' then
+    return redis.call('EXISTS', T .. 'sg:' .. string.sub(ref, 4)) == 1 and 0 or 1
+  elseif string.sub(ref, 1, 1) == '!' then
     local pause = redis.call('HGET', T .. 'pz', string.sub(ref, 2))
     return pause and string.sub(pause, 1, 1) == 'c' and 0 or math.huge
   end
@@ -83,8 +46,12 @@ function Limiters.free(ref)
 end
 
 function Limiters.take(rid, list)
-  for _, ref in ipairs(Limiters.refs(list)) do
-    if string.sub(ref, 1, 1) ~= '!' then redis.call('SADD', T .. 'lc:' .. ref, rid) end
+  for _, ref in ipairs(Tokens.refs(list)) do
+    if string.sub(ref, 1, 3) == '!s|' then
+      redis.call('SET', T .. 'sg:' .. string.sub(ref, 4), rid)
+    elseif string.sub(ref, 1, 1) ~= '!' then
+      redis.call('SADD', T .. 'lc:' .. ref, rid)
+    end
   end
 end
 
@@ -102,7 +69,7 @@ end
 -- The first lease of a run: its throttles are charged, once (R35). What a throttle let in may start at any time: starts
 -- and room to let in fall together, so that a standstill of all workers saves up no more than the burst.
 function Limiters.started(rid, list)
-  for _, ref in ipairs(Limiters.refs(list)) do
+  for _, ref in ipairs(Tokens.refs(list)) do
     if string.sub(ref, -1) == '~' then
       redis.call('SREM', T .. 'lc:' .. ref, rid)
       local own = spec(ref)

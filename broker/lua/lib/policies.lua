@@ -1,7 +1,7 @@
 -- purpose: what decides about an event before it is a run: all policies are evaluated first, in their fixed order, and
 --   written only if the event is accepted: what is dropped consumes no token, key or slot (R6)
 -- entries come from bgjobs/define/arriving.py: {kind, reference, numbers}, times in ms
--- uses: clock create collecting dropped
+-- uses: clock create collecting dropped singletons cancel
 local Policies = {}
 local evaluate, accept = {}, {} -- by kind; evaluate answers the reason to drop the event, and the run that stands for it
 
@@ -29,6 +29,22 @@ function accept.r(p)
   redis.call('PEXPIRE', key, int(p[4]))
 end
 
+-- g: singleton {mode}; 0: an event that comes while a run lives is dropped; 1: it ends that run, and one that waits to follow
+-- it, and its own run waits until the owner has ended (R38). Which of them is the owner says Singletons.
+function evaluate.g(p)
+  local owner = p[3] == 0 and Singletons.owner(p[2])
+  if owner then return 'singleton', owner end
+end
+
+function accept.g(p, rid, inline_max)
+  if p[3] == 0 then return end
+  for _, other in ipairs(redis.call('ZRANGE', T .. 'bk:!s|' .. p[2], 0, 9)) do
+    if other ~= rid then Cancel.run(other, 'a newer event took its place', inline_max) end
+  end
+  local owner = Singletons.owner(p[2])
+  if owner and owner ~= rid then Cancel.run(owner, 'a newer event took its place', inline_max) end
+end
+
 -- d: debounce {period, longest}; b: batch {size, timeout, max bytes}; one of them at most, see Collecting
 local COLLECTS = { d = true, b = true }
 
@@ -48,7 +64,7 @@ function Policies.create(spec, inline_max, policies)
   local made, rid
   if collects then made, rid = Collecting.take(collects, spec, inline_max) else made = Create.run(spec, inline_max) end
   for _, p in ipairs(policies) do
-    if accept[p[1]] then accept[p[1]](p, rid or spec.rid) end
+    if accept[p[1]] then accept[p[1]](p, rid or spec.rid, inline_max) end
   end
   return made
 end
