@@ -87,7 +87,7 @@ def _store(requests: Requests, schedule: Schedule) -> Talk[ScheduleInfo]:
     body = schedule.pack()
     if (yield from requests.do(put(schedule.id, body, next_ms=now, create=True), patience)) == "exists":
         yield from requests.do(put(schedule.id, body, next_ms=now), patience)
-    return _info(schedule, None)
+    return _info(schedule, str(now).encode() if now else None)
 
 
 def read_schedule(requests: Requests, id: str) -> Talk[ScheduleInfo]:
@@ -141,10 +141,7 @@ def _read(requests: Requests, id: str) -> Talk[tuple[Schedule, bytes | None]]:
 
 
 def _info(schedule: Schedule, tick: bytes | None) -> ScheduleInfo:
-    following = None if tick is None or int(float(tick)) == schedule.first_look_ms else float(tick)
-    last = None
-    if schedule.every_ms and following is not None and following - schedule.every_ms > schedule.anchor_ms:
-        last = following - schedule.every_ms
+    following, last = _ticks(schedule, tick)
     return ScheduleInfo(
         id=schedule.id,
         event=schedule.event,
@@ -157,6 +154,20 @@ def _info(schedule: Schedule, tick: bytes | None) -> ScheduleInfo:
         next=moment(following),
         last=moment(last),
     )
+
+
+def _ticks(schedule: Schedule, tick: bytes | None) -> tuple[int | None, int | None]:
+    """The next tick and the one before it, in ms. Until a worker has computed the first, that is computed here."""
+    if tick is None:
+        return None, None
+    from .timetable import timetable_of  # web code that only sends does not need croniter
+
+    timetable = timetable_of(schedule)
+    following = int(float(tick))
+    if following == schedule.first_look_ms:
+        return timetable.next_after(following), None
+    last = timetable.last_before(following)
+    return following, last if last is not None and last > schedule.first_look_ms else None
 
 
 def _now_ms(requests: Requests, patience: Patience) -> Talk[int]:

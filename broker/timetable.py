@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from croniter import CroniterError, croniter
 
 from .errors import UsageError
+from .schedule import Schedule
 
 #: What to do about ticks that came while no worker could fire them.
 MissedPolicy = Literal["last", "all", "skip"]
@@ -56,6 +57,10 @@ class Timetable(Protocol):
         """The first tick strictly later than a time."""
         ...
 
+    def last_before(self, tick_ms: int) -> int | None:
+        """The tick before a tick; None: that is the first."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class CronTimetable:
@@ -74,6 +79,14 @@ class CronTimetable:
             if self.every_hour or not _second_pass(tick):
                 return round(tick.timestamp()) * 1000
 
+    def last_before(self, tick_ms: int) -> int | None:
+        """See `Timetable`."""
+        ticks = croniter(self.expression, datetime.fromtimestamp(tick_ms // 1000, self.zone))
+        while True:
+            tick = ticks.get_prev(datetime)
+            if self.every_hour or not _second_pass(tick):
+                return round(tick.timestamp()) * 1000
+
 
 @dataclass(frozen=True, slots=True)
 class IntervalTimetable:
@@ -86,6 +99,10 @@ class IntervalTimetable:
         """See `Timetable`."""
         passed = (time_ms - self.anchor_ms) // self.every_ms
         return self.anchor_ms + max(passed + 1, 1) * self.every_ms
+
+    def last_before(self, tick_ms: int) -> int | None:
+        """See `Timetable`."""
+        return tick_ms - self.every_ms if tick_ms - self.every_ms > self.anchor_ms else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +165,13 @@ def interval_timetable(every_ms: int, anchor_ms: int) -> IntervalTimetable:
     if every_ms < SHORTEST_INTERVAL_MS:
         raise InvalidCron(f"An interval of {every_ms} ms is too short.", remedy="Give one of at least a second.")
     return IntervalTimetable(every_ms, anchor_ms)
+
+
+def timetable_of(schedule: Schedule) -> Timetable:
+    """When a schedule ticks."""
+    if schedule.cron is not None:
+        return cron_timetable(schedule.cron, schedule.tz)
+    return interval_timetable(schedule.every_ms, schedule.anchor_ms)
 
 
 def due_ticks(timetable: Timetable, tick_ms: int, now_ms: int, policy: MissedPolicy = "last") -> Due:

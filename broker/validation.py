@@ -24,6 +24,8 @@ RESERVED = "bgjobs/"
 Due: TypeAlias = tuple[float, int]
 NOW: Due = (0.0, 0)
 
+LONGEST_PAGE = 1_000  # entries of a list that come at once
+
 _NAME = re.compile(r"[A-Za-z0-9._:-]+(?:/[A-Za-z0-9._:-]+)*", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -122,6 +124,13 @@ def namespace(value: str) -> str:
             f"{value[:64]!r} is not a valid namespace.", remedy="Use 1 to 64 letters, digits or . _ - in it."
         )
     return value
+
+
+def page_size(limit: object) -> int:
+    """How many entries a list is to have, at most 1,000. Raises UsageError."""
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise UsageError(f"limit={limit!r} is no number of entries.", remedy="Give at least 1.")
+    return min(limit, LONGEST_PAGE)
 
 
 def function_key(value: object, app: str | None = None) -> str:

@@ -19,7 +19,8 @@ class Registered:
 
     app: AppInfo
     id: str
-    workers: int  # live ones that have it
+    workers: int  # live ones that have it and read its queue
+    having: int  # live ones that have it
 
     @property
     def key(self) -> str:
@@ -103,6 +104,7 @@ def _all(apps: Sequence[AppInfo], workers: Sequence[WorkerInfo]) -> Iterator[Reg
     for app in apps:
         own = [worker for worker in workers if worker.alive and worker.app == app.id]
         for name in sorted({*app.registry.definitions, *app.registry.retired}):
-            # A worker that does not tell is taken to have all functions of its app.
-            count = sum(not worker.functions or name in worker.functions for worker in own)
-            yield Registered(app=app, id=name, workers=count)
+            queue = str(app.registry.definitions.get(name, {}).get("queue", "default"))
+            count = sum(worker.runs(name, queue) for worker in own)
+            having = sum(worker.has(name) for worker in own)
+            yield Registered(app=app, id=name, workers=count, having=having)

@@ -24,9 +24,9 @@ def remove_function(here: Connection, function: Registered, *, force: bool) -> i
     from ..broker.transitions import remove_functions
 
     key = function.key
-    if function.workers:
+    if function.having:
         raise BgjobsError(
-            f"{function.workers} live worker(s) have {key}, and would register it again.",
+            f"{function.having} live worker(s) have {key}, and would register it again.",
             remedy="Deploy the app without the function; then it retires by itself.",
         )
     live = here.ask(read_live(here.keys, here.patience(), function.app, key))
@@ -58,9 +58,9 @@ def move_runs(here: Connection, old: Registered, new: Registered) -> int:
         raise BgjobsError(
             f"{old.key} and {new.key} are functions of different apps.", remedy="Name a function of the same app."
         )
-    if old.workers:
+    if old.having:
         raise BgjobsError(
-            f"{old.workers} live worker(s) have {old.key}.",
+            f"{old.having} live worker(s) have {old.key}.",
             remedy="Its runs start by themselves; to move them, deploy without it first.",
         )
     if new.retired:

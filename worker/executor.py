@@ -232,6 +232,7 @@ class Executor:
         unreached = sorted(execution.recorded - execution.reached)
         if not unreached:
             return
+        execution.function.metrics.unreached += len(unreached)
         names = ", ".join(unreached[:10]) + (" ..." if len(unreached) > 10 else "")
         logger.warning(
             "%s completed without coming to the recorded steps %s; was its code changed?",

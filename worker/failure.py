@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -15,6 +16,9 @@ from .place import BGJOBS, place_of
 
 LONGEST_MESSAGE = 2_000
 LONGEST_TRACEBACK = 16_000
+
+_OWN_MODULES = "bgjobs."
+_OWN_TYPES = re.compile(r"^bgjobs\.(?:\w+\.)+(\w+)(?=:|$)", re.MULTILINE)  # where a traceback says what was raised
 
 #: The next attempt would raise them again.
 _FINAL = (NonRetriable, StepFailed, UsageError)
@@ -105,6 +109,8 @@ def describe(error: BaseException, attempt: int) -> Failure:
 def type_name(error: BaseException) -> str:
     """Qualified name of an exception's class, "shop.CardDeclined"; of a built-in one the plain name, "ValueError"."""
     kind = type(error)
+    if kind.__module__.startswith(_OWN_MODULES):
+        return f"bgjobs.{kind.__qualname__}"  # as users import it
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
@@ -132,7 +138,7 @@ def _traceback(error: BaseException) -> str:
         text = "".join(captured.format())
     except Exception as broken:
         return f"(the traceback can't be formatted: {type(broken).__name__})"
-    text = text.encode("utf-8", "backslashreplace").decode()
+    text = _OWN_TYPES.sub(r"bgjobs.\1", text.encode("utf-8", "backslashreplace").decode())
     # The end says what was raised and where.
     return text if len(text) <= LONGEST_TRACEBACK else "...\n" + text[-LONGEST_TRACEBACK:]
 

@@ -31,6 +31,9 @@ COUNTERS = {
     "bgjobs_step_attempts_total": MetricSpec(
         help="Tries at step bodies, by what they came to.", labels=(*_FUNCTION, "outcome")
     ),
+    "bgjobs_steps_unreached_total": MetricSpec(
+        help="Recorded steps that a run completed without coming to: its code was changed.", labels=_FUNCTION
+    ),
     "bgjobs_fenced_writes_total": MetricSpec(help="Writes refused because the worker had lost the right to the run."),
     "bgjobs_runs_reaped_total": MetricSpec(help="Runs taken back from dead workers."),
     "bgjobs_redis_errors_total": MetricSpec(help="Calls to Redis that failed, by kind.", labels=("kind",)),

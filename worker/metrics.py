@@ -47,10 +47,11 @@ class Histogram:
 class FunctionMetrics:
     """The numbers of one function, looked up once and then held by whoever executes it."""
 
-    __slots__ = ("duration", "outcomes", "queue", "started", "step_duration", "step_outcomes")
+    __slots__ = ("duration", "outcomes", "queue", "started", "step_duration", "step_outcomes", "unreached")
 
     def __init__(self) -> None:
         self.started = 0
+        self.unreached = 0  # recorded steps that runs completed without coming to (R33)
         self.outcomes: dict[str, int] = {}
         self.step_outcomes: dict[str, int] = {}
         self.queue = Histogram(BUCKETS["bgjobs_run_queue_seconds"])
@@ -195,6 +196,8 @@ def _counter(
     for key, numbers in functions:
         if name == "bgjobs_runs_started_total":
             family.add_metric(list(key), numbers.started)
+        elif name == "bgjobs_steps_unreached_total":
+            family.add_metric(list(key), numbers.unreached)
         elif name == "bgjobs_runs_finished_total":
             for outcome, count in list(numbers.outcomes.items()):
                 family.add_metric([*key, outcome], count)

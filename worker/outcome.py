@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from ..broker import operations
-from ..broker.codec import encode
-from ..broker.defaults import MAX_STEP_RESULT_BYTES
 from ..broker.errors import NotSerialisable
 from ..broker.model import LeasedRun
 from ..broker.operations import Operation
@@ -17,6 +15,7 @@ from ..define.policies import Backoff
 from .errors import AttemptTimeout
 from .failure import Failure, describe
 from .retry import delay_after
+from .stored import stored
 from .unwinding import Mode, nothing_but_unwinding
 
 
@@ -152,13 +151,7 @@ def decide(ending: Ending, *, attempt: int, retries: int, backoff: Backoff, rand
 def completed(value: Any, attempt: int) -> Outcome:
     """The outcome of a function that returned unhindered: Completed, or Failed if its value can't be stored."""
     try:
-        result = encode(value, where="the function's result")
-        if len(result) > MAX_STEP_RESULT_BYTES:
-            raise NotSerialisable(
-                "the function's result",
-                f"it takes {len(result):,} bytes, more than {MAX_STEP_RESULT_BYTES:,}",
-                remedy="Store it elsewhere and return a reference to it.",
-            )
+        result = stored(value, "the function's result")
     except NotSerialisable as error:
         # The next attempt would return the same.
         return Failed(failure=describe(error, attempt), exception=error, reason="not serialisable")

@@ -60,4 +60,5 @@ async def register_app(app: App, broker: Broker, *, deployment: str, started_us:
             deployment,
         )
     elif changed or retired:
-        logger.info("app %s: %d functions registered, %d retired", app.id, changed, retired)
+        noun = "function" if changed == 1 else "functions"
+        logger.info("app %s: %d %s registered, %d retired", app.id, changed, noun, retired)

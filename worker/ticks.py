@@ -11,11 +11,12 @@ from ..broker.broker import Broker
 from ..broker.codec import encode
 from ..broker.model import CronDue
 from ..broker.schedule import Schedule
+from ..broker.timetable import timetable_of
 from ..broker.transitions import cron_fire
 from ..broker.transitions.registering import cron_run
 from ..define.app import App
 from ..define.arriving import policies_of
-from ..define.cron import Timetable, cron_timetable, due_ticks, interval_timetable
+from ..define.cron import due_ticks
 from ..define.function import FunctionDefinition
 from ..define.limiter import limiter_references
 from ..define.registering import cron_entry
@@ -23,13 +24,6 @@ from ..define.registering import cron_entry
 logger = logging.getLogger("bgjobs.worker")
 
 CRON_EVENT = "bgjobs/cron"
-
-
-def timetable_of(schedule: Schedule) -> Timetable:
-    """When a schedule ticks."""
-    if schedule.cron is not None:
-        return cron_timetable(schedule.cron, schedule.tz)
-    return interval_timetable(schedule.every_ms, schedule.anchor_ms)
 
 
 class Ticks:

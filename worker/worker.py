@@ -164,7 +164,7 @@ class Worker:
     async def _check_server(self) -> None:
         wire = LoopWire(self._endpoint)
         try:
-            patience = Patience(str(self._endpoint), _CONNECT_SECONDS)
+            patience = Patience(str(self._endpoint), min(_CONNECT_SECONDS, self._options.connect_timeout))
             for finding in require_fit(await talk_async(read_server_info(patience), wire)):
                 logger.warning("%s %s", finding.what, finding.remedy)
             await talk_async(agree(f"bgjobs:{{{self._options.namespace}}}:conf", patience), wire)

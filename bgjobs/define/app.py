@@ -213,4 +213,4 @@ class App(Verbs):
         return self._async_client
 
     def __repr__(self) -> str:
-        return f"<bgjobs app {self.id}: {len(self._functions)} functions>"
+        return f"<bgjobs app {self.id}: {len(self._functions)} function{'' if len(self._functions) == 1 else 's'}>"

@@ -9,8 +9,7 @@ from ..conversation import Talk, reliably
 from ..keys import Keys
 from ..patience import Patience
 from ..run_info import moment
-
-LONGEST = 1_000
+from ..validation import page_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ def read_audit_log(keys: Keys, patience: Patience, *, limit: int, before: str | 
         before: id of the last entry of the page before.
     """
     end = "+" if before is None else f"({before}"
-    page = (yield from reliably(patience, ("XREVRANGE", keys("au"), end, "-", "COUNT", min(limit, LONGEST))))[0]
+    page = (yield from reliably(patience, ("XREVRANGE", keys("au"), end, "-", "COUNT", page_size(limit))))[0]
     found = []
     for entry, flat in page:
         fields = dict(zip(flat[::2], flat[1::2], strict=True))

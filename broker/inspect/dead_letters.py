@@ -14,9 +14,9 @@ from ..errors import DeadLetterNotFound
 from ..keys import Keys
 from ..patience import Patience
 from ..run_info import ErrorInfo, moment
+from ..validation import page_size
 from .runs import read_runs
 
-LONGEST = 1_000  # dead letters per page
 LOOK_AT = 100_000  # entries that one question looks at
 PAGE = 500  # entries per exchange
 
@@ -80,7 +80,7 @@ def list_dead_letters(
         before: id of the last one of the page before.
     """
     found: list[DeadLetter] = []
-    limit = min(limit, LONGEST)
+    limit = page_size(limit)
     for _ in range(LOOK_AT // PAGE):
         page, before = yield from scan_dead_letters(keys, patience, which, before)
         found += page

@@ -19,6 +19,7 @@ LAG_HINT = 1_000
 WAITED_LONG_SECONDS = 60.0
 UNREAPED_SECONDS = 60.0
 LISTPACK_HINT = 512
+_ROLES = {"master": "primary", "slave": "replica"}
 
 
 class Judgement(StrEnum):
@@ -55,7 +56,8 @@ def diagnose(condition: Condition) -> list[Check]:
 def _server(condition: Condition) -> Iterator[Check]:
     server = condition.server
     reply = f"{condition.reply_seconds * 1000:.1f} ms"
-    yield _ok("server", f"{server.name} {server.version_text}, {server.role or 'unknown role'}, answers in {reply}")
+    role = _ROLES.get(server.role or "", "unknown role")
+    yield _ok("server", f"{server.name} {server.version_text}, {role}, answers in {reply}")
     for finding in findings(server):
         judgement = Judgement.PROBLEM if finding.severity is Severity.REFUSED else Judgement.HINT
         yield Check(topic="server", judgement=judgement, what=finding.what, remedy=finding.remedy)
@@ -104,12 +106,13 @@ def _namespace(condition: Condition) -> Iterator[Check]:
         what = f"It has {condition.shards} shards; this bgjobs works with {SHARDS}."
         yield _problem("namespace", what, "Use the same setting everywhere, or another namespace.")
     else:
-        yield _ok("namespace", f"schema {condition.schema}, {condition.shards} shard(s), {len(condition.apps)} app(s)")
+        size = f"{_of(condition.shards, 'shard')}, {_of(len(condition.apps), 'app')}"
+        yield _ok("namespace", f"schema {condition.schema}, {size}")
 
 
 def _workers(condition: Condition) -> Iterator[Check]:
     alive = [worker for worker in condition.workers if worker.alive]
-    yield _ok("workers", f"{len(alive)} alive, with {sum(worker.running for worker in alive)} runs")
+    yield _ok("workers", f"{len(alive)} alive, with {_of(sum(worker.running for worker in alive), 'run')}")
     for worker in condition.workers:
         if worker.lease_seconds < -UNREAPED_SECONDS:
             what = f"The lease of {worker.id} is over for {-worker.lease_seconds:.0f} s and nobody takes back its runs."
@@ -119,23 +122,42 @@ def _workers(condition: Condition) -> Iterator[Check]:
 def _app(app: AppInfo, condition: Condition) -> Iterator[Check]:
     topic = f"app {app.id}"
     alive = [worker for worker in condition.workers if worker.alive and worker.app == app.id]
-    if not alive and app.registry.definitions:
+    count = len(app.registry.definitions)
+    if not alive and count:
         yield _problem(
             topic,
-            f"No worker runs, so its {len(app.registry.definitions)} functions start nothing.",
+            f"No worker runs, so its {_of(count, 'function')} {'starts' if count == 1 else 'start'} nothing.",
             f"Start one (bgjobs worker MODULE:APP), or forget the app (bgjobs apps remove {app.id}).",
         )
     yield from _stream(app, topic, alive)
     yield from _queues(app, topic, alive, condition)
-    known = {function for worker in alive for function in worker.functions}
-    if known:
-        lacking = sorted(set(app.registry.definitions) - known)
-        for function in lacking:
-            yield _problem(
-                topic,
-                f"No worker has the function {function}.",
-                f"Start the deployment that has it, or: bgjobs functions remove {app.id}/{function}",
-            )
+    if alive:
+        yield from _without_worker(app, topic, alive)
+    yield from _of_retired(app, topic, condition)
+
+
+def _without_worker(app: AppInfo, topic: str, alive: list[WorkerInfo]) -> Iterator[Check]:
+    for function, definition in sorted(app.registry.definitions.items()):
+        queue = str(definition.get("queue", "default"))
+        if any(worker.runs(function, queue) for worker in alive):
+            continue
+        if any(worker.has(function) for worker in alive):
+            what = f"No worker that has the function {function} reads its queue {queue}."
+            yield _problem(topic, what, f"Start one that does: --queues {queue}.")
+        else:
+            remedy = f"Start the deployment that has it, or: bgjobs functions remove {app.id}/{function}"
+            yield _problem(topic, f"No worker has the function {function}.", remedy)
+
+
+def _of_retired(app: AppInfo, topic: str, condition: Condition) -> Iterator[Check]:
+    for function in app.registry.retired:
+        key = f"{app.id}/{function}"
+        ready = sum(queue.ready for queue in condition.load.queues if queue.name.split(":")[::2] == [app.id, function])
+        count = ready + condition.load.waiting_of.get(key, 0)
+        if count:
+            what = f"{_of(count, 'run')} of {function} {'is' if count == 1 else 'are'} left, which is retired."
+            remedy = f"Give them to another function: bgjobs functions move {key} NEW; or bgjobs functions remove {key}"
+            yield _hint(topic, what, remedy)
 
 
 def _stream(app: AppInfo, topic: str, alive: list[WorkerInfo]) -> Iterator[Check]:
@@ -194,6 +216,11 @@ def _letters(condition: Condition) -> Iterator[Check]:
         yield _hint("dead letters", f"There are {condition.dead_letters:,}.", "Look at them: bgjobs dlq list")
     else:
         yield _ok("dead letters", "none")
+
+
+def _of(count: int | str, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count} {noun}" if str(count) == "1" else f"{count} {noun}s"
 
 
 def _ok(topic: str, what: str) -> Check:

@@ -16,10 +16,10 @@ from ..ids import event_key, generated_at_ms, is_generated, run_id
 from ..keys import Keys
 from ..patience import Patience
 from ..run_info import RunInfo, moment
+from ..validation import page_size
 from .apps import read_apps
 from .runs import read_runs
 
-LONGEST = 1_000  # events per page of a list
 LOOK_AT = 100_000  # entries that a search looks at
 _PAGE = 200  # entries per exchange: their data travels along
 #: How far a sender's clock may be behind or ahead of the server's for its events to be found by their generated ids.
@@ -51,6 +51,7 @@ def list_events(
         limit: length of the page, at most 1,000.
         before: stream id of the last event of the page before.
     """
+    limit = page_size(limit)
     found: list[EventInfo] = []
     end = "+" if before is None else f"({before}"
     for _ in range(LOOK_AT // _PAGE):
@@ -59,7 +60,7 @@ def list_events(
             fields = _fields(flat)
             if name is None or _named(fields, name):
                 found.append(parse_event(stream_id, fields))
-            if len(found) >= min(limit, LONGEST):
+            if len(found) >= limit:
                 return found
         if len(page) < _PAGE:
             break

@@ -22,7 +22,7 @@ class FunctionInfo:
     app: str
     version: str  # of the app, as the latest started worker that has it says; "" without one
     definition: Mapping[str, Any]
-    workers: int  # that have it and live
+    workers: int  # that live, have it and read its queue
 
 
 def read_functions(keys: Keys, patience: Patience, app: str | None = None) -> Talk[list[FunctionInfo]]:
@@ -34,7 +34,8 @@ def read_functions(keys: Keys, patience: Patience, app: str | None = None) -> Ta
         if app not in (None, each.id):
             continue
         for name, definition in each.registry.definitions.items():
-            having = [worker for worker in workers if worker.app == each.id and name in worker.functions]
+            queue = str(definition.get("queue", "default"))
+            having = [worker for worker in workers if worker.app == each.id and worker.runs(name, queue)]
             found.append(
                 FunctionInfo(
                     key=f"{each.id}/{name}",

@@ -15,10 +15,10 @@ from ..keys import Keys
 from ..model import RunState
 from ..patience import Patience
 from ..run_info import RunInfo
+from ..validation import page_size
 from .apps import read_apps
 from .runs import read_run, read_runs
 
-LONGEST = 1_000  # runs per page
 _ROUNDS = 20  # looks at the indexes per page, if a filter leaves little of what they hold
 _MOST_INDEXES = 2_000
 
@@ -53,7 +53,7 @@ def list_runs(
     Raises:
         RunNotFound: `before` is not stored any more.
     """
-    limit = min(limit, LONGEST)
+    limit = page_size(limit)
     place = None if before is None else (yield from _place_of(keys, patience, before))
     indexes = yield from _indexes(keys, patience, function, state)
     found: dict[str, RunInfo] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ class Load:
     parked: int  # runs that concurrency limits hold back
     backlogs: int  # of them
     waiting: int  # runs with pending steps, of the functions asked about
+    waiting_of: Mapping[str, int]  # the same by function key, where there are any
     timers: int
     overdue: int  # timers that should have fired more than ten seconds ago
     bad_timers: tuple[str, ...]  # what moved aside because it erred: the timer and the reason
@@ -72,6 +73,7 @@ def read_load(keys: Keys, patience: Patience, *, queues: Sequence[str], function
         parked=sum(parked),
         backlogs=len(backlogs),
         waiting=sum(waiting),
+        waiting_of={function: count for function, count in zip(functions, waiting, strict=True) if count},
         timers=timers,
         overdue=overdue,
         bad_timers=tuple(each.decode("utf-8", "replace") for each in bad),

@@ -38,6 +38,14 @@ class WorkerInfo:
         """Whether its lease holds."""
         return self.lease_seconds > 0
 
+    def runs(self, function: str, queue: str) -> bool:
+        """Whether it lives, has a function of its app (id) and reads the function's queue."""
+        return self.alive and self.has(function) and (not self.queues or queue in self.queues)
+
+    def has(self, function: str) -> bool:
+        """Whether it has a function of its app. One that does not tell is taken to have all."""
+        return not self.functions or function in self.functions
+
 
 def read_workers(keys: Keys, patience: Patience) -> Talk[list[WorkerInfo]]:
     """Every incarnation that has not been taken back, by app and start. At most 1,000."""

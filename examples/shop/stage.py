@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 import click
 
 import bgjobs
+from bgjobs.broker.broker import SyncBroker
+from bgjobs.broker.connection import Endpoint
 from bgjobs.broker.server import dev_server
 
 T = TypeVar("T")
@@ -132,6 +134,16 @@ class Stage:
                 command.wait(20)
             command.kill()
 
+    def clean_up(self) -> None:
+        """On a server that outlives the demo: leave nothing behind."""
+        namespace = os.environ["BGJOBS_NAMESPACE"]
+        broker = SyncBroker(Endpoint(self.redis), namespace)
+        keys = list(broker.client.scan_iter(f"bgjobs:{{{namespace}[:}}]*", count=1_000))
+        for key in keys:
+            broker.client.unlink(key)
+        broker.close()
+        click.echo(f"The namespace {namespace} is removed again ({len(keys)} keys).")
+
 
 def _enough(processes: set[int], wanted: int) -> set[int] | None:
     return processes if len(processes) >= wanted else None
@@ -142,12 +154,15 @@ def opened_stage() -> Iterator[Stage]:
     """A fresh stage; what it started is ended with this block."""
     with tempfile.TemporaryDirectory(prefix="bgjobs-demo-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
+        own_server = not os.environ.get("BGJOBS_REDIS_URL")
         server = stack.enter_context(dev_server(folder=folder / "redis"))
         os.environ["BGJOBS_REDIS_URL"] = server.url
         os.environ["BGJOBS_NAMESPACE"] = f"demo-{os.getpid()}"
         os.environ["SHOP_JOURNAL"] = str(folder / "shop.sqlite")
         client = stack.enter_context(bgjobs.Client(app="shop"))
         stage = Stage(folder, server.url, client)
+        if not own_server:
+            stack.callback(stage.clean_up)
         stack.callback(stage.stop_workers)
         click.echo(f"Redis: {server.source}")
         yield stage

@@ -245,6 +245,13 @@ def test_wrong_schedules_are_refused(client: Client, wrong: dict[str, Any]) -> N
     assert client.schedules.list() == []
 
 
+@pytest.mark.parametrize("limit", [-1, 0, True, 2.5, "all"])
+def test_lists_of_no_length_are_refused(client: Client, limit: Any) -> None:
+    for ask in (client.list_runs, client.events, client.dead_letters.list, client.controls.audit_log):
+        with pytest.raises(UsageError, match="limit="):
+            ask(limit=limit)
+
+
 def test_threads_share_a_client(client: Client, redis_url: str, namespace: str) -> None:
     def work(number: int) -> None:
         for turn in range(25):

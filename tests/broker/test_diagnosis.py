@@ -45,7 +45,7 @@ APP = AppInfo(
     id="shop", registry=Registry(definitions={"pack": {"queue": "default"}}, versions={}, deployments={}), group=GROUP
 )
 QUEUE = QueueInfo(name="shop:default", ready=0, oldest_seconds=None, suspects=0)
-LOAD = Load(queues=(QUEUE,), parked=0, backlogs=0, waiting=0, timers=5, overdue=0, bad_timers=())
+LOAD = Load(queues=(QUEUE,), parked=0, backlogs=0, waiting=0, waiting_of={}, timers=5, overdue=0, bad_timers=())
 HEALTHY = Condition(
     server=SERVER,
     reply_seconds=0.0004,
@@ -97,6 +97,7 @@ def group(**changes: Any) -> dict[str, Any]:
     return {"apps": (replace(APP, group=replace(GROUP, **changes)),)}
 
 
+RETIRED = replace(APP, registry=replace(APP.registry, retired=("old",)))
 PROBLEM, HINT = Judgement.PROBLEM, Judgement.HINT
 
 
@@ -120,6 +121,9 @@ PROBLEM, HINT = Judgement.PROBLEM, Judgement.HINT
         ({"shards": "16"}, "namespace", PROBLEM, "16 shards"),
         ({"workers": (WORKER, replace(WORKER, id="w2", lease_seconds=-70))}, "workers", PROBLEM, "lease of w2"),
         ({"workers": (replace(WORKER, functions=("other",)),)}, "app shop", PROBLEM, "No worker has the function pack"),
+        ({"workers": (replace(WORKER, queues=("heavy",)),)}, "app shop", PROBLEM, "reads its queue default"),
+        ({"apps": (RETIRED,), **load(waiting_of={"shop/old": 1})}, "app shop", HINT, "1 run of old is left"),
+        ({"apps": (RETIRED,), **queue(name="shop:default:old", ready=2)}, "app shop", HINT, "2 runs of old are left"),
         ({"apps": (replace(APP, group=None),)}, "app shop", PROBLEM, "place in the event stream is lost"),
         (group(lag=5_000), "app shop", HINT, "5,000 events to read"),
         (queue(ready=7, oldest_seconds=90.0), "app shop", PROBLEM, "7 are ready in shop:default, the first for 90 s"),
@@ -141,7 +145,7 @@ def test_each_deviation_is_named(changes: dict[str, Any], topic: str, judgement:
 
 def test_an_app_without_workers_is_one_problem() -> None:
     (check,) = found(replace(HEALTHY, workers=()))
-    assert "No worker runs" in check.what
+    assert check.what == "No worker runs, so its 1 function starts nothing."
     retired = replace(APP, registry=Registry(definitions={}, versions={}, deployments={}, retired=("pack",)))
     assert found(replace(HEALTHY, workers=(), apps=(retired,))) == []
 

@@ -30,6 +30,26 @@ async def test_list_and_show(redis_url: str, namespace: str, bgjobs: Shell) -> N
         assert "Did you mean series?" in unknown.err
 
 
+async def test_a_worker_that_does_not_read_the_queue_does_not_count(
+    redis_url: str, namespace: str, bgjobs: Shell
+) -> None:
+    app = App("shop")
+
+    @app.function("light", on="go")
+    async def light(ctx: Context[Any]) -> None: ...
+
+    @app.function("heavy", on="go", queue="heavy")
+    async def heavy(ctx: Context[Any]) -> None: ...
+
+    async with live(app, redis_url, namespace, queues=("default",)):
+        listed = (await bgjobs.go("functions", "list", "--json")).json["functions"]
+        assert {each["id"]: each["workers"] for each in listed} == {"light": 1, "heavy": 0}
+        assert (
+            "No worker that has the function heavy reads its queue heavy." in (await bgjobs.go("doctor", status=1)).out
+        )
+        assert "1 live worker(s) have shop/heavy" in (await bgjobs.go("functions", "remove", "heavy", status=1)).err
+
+
 async def test_invoke(redis_url: str, namespace: str, bgjobs: Shell) -> None:
     async with live(shop(), redis_url, namespace) as here:
         told = (await bgjobs.go("functions", "invoke", "echo", '{"a": [1]}', "--wait", "--json")).json

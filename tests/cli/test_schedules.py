@@ -17,6 +17,7 @@ async def test_the_life_of_a_schedule(redis_url: str, namespace: str, bgjobs: Sh
             "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--missed", "skip", "--json",
         )  # fmt: skip
         assert made.json["cron"] == "0 3 * * *"
+        assert datetime.fromisoformat(made.json["next"]).astimezone(UTC).hour in (1, 2)
 
         async def computed() -> Any:
             told = (await bgjobs.go("schedules", "show", "nightly", "--json")).json
@@ -48,7 +49,9 @@ async def test_the_life_of_a_schedule(redis_url: str, namespace: str, bgjobs: Sh
 
 def test_an_interval(bgjobs: Shell, client: Client) -> None:
     told = bgjobs("schedules", "create", "often", "--event", "a/b", "--every", "90s", "--json").json
-    assert (told["every"], told["cron"]) == (90.0, None)
+    assert (told["every"], told["cron"], told["last"]) == (90.0, None, None)
+    begun = client.schedules.get("often")
+    assert begun.next == datetime.fromisoformat(told["next"])  # known before a worker has looked at it
     assert "every 1m 30s" in bgjobs("schedules", "list").out
     assert client.schedules.get("often").event == "a/b"
 

@@ -101,6 +101,7 @@ def test_the_next_tick_depends_on_the_time_alone(zone: str, start: int, expressi
     assert first > start * 1000
     for at in (first, first + 1, (first + second) // 2, second - 1000, second - 1):
         assert table.next_after(at) == second
+    assert table.last_before(second) == first
 
 
 @given(st.integers(1_000, 10 * DAY), st.integers(0, 2**41), st.integers(0, 2**41))
@@ -110,6 +111,9 @@ def test_intervals(every: int, anchor: int, now: int) -> None:
     assert tick > anchor
     assert (tick - anchor) % every == 0
     assert tick - every <= max(now, anchor)
+    table = interval_timetable(every, anchor)
+    assert table.last_before(table.next_after(tick)) == tick
+    assert table.last_before(anchor + every) is None
 
 
 MINUTELY = cron_timetable("* * * * *")

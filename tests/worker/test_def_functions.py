@@ -50,6 +50,18 @@ async def test_the_verbs_have_the_same_names_without_await() -> None:
     assert await value_of(function, checkpoints=recorded) == [5, "data", "signalled", "invoked", "00run:send"]
 
 
+async def test_a_coroutine_that_nobody_can_await_is_named() -> None:
+    """As the result of a step and of the function; and Python has nothing to complain about later."""
+
+    async def body() -> int:
+        return 1
+
+    for function in (lambda ctx: ctx.step.run("a", lambda: body()), lambda ctx: body()):
+        outcome = await Bench(function).execute()
+        assert isinstance(outcome, Failed)
+        assert "a coroutine that nobody has awaited" in outcome.failure.error["message"]
+
+
 async def test_leaves_at_a_pending_step() -> None:
     def function(ctx: Any) -> None:
         ctx.step.sleep("a", 60)

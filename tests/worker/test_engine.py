@@ -7,7 +7,11 @@ import pytest
 
 import bgjobs
 from bgjobs import App, Context, RunState, SyncContext
-from bgjobs.broker.errors import RunFailed
+from bgjobs.broker.errors import RedisUnavailable, RunFailed
+from bgjobs.worker.logs import RunLog
+from bgjobs.worker.metrics import WorkerMetrics
+from bgjobs.worker.options import WorkerOptions
+from bgjobs.worker.worker import Worker
 from tests.waiting import until_async
 from tests.worker.live import live
 
@@ -45,6 +49,13 @@ async def test_an_event_starts_every_function_that_listens_once(redis_url: str, 
         ("twice", "order/changed"),
         ("twice", "order/created"),
     ]
+
+
+async def test_a_short_time_out_for_the_first_connection_is_honoured() -> None:
+    options = WorkerOptions(target="", redis_url="redis://127.0.0.1:1", namespace="x", connect_timeout=0.2)
+    worker = Worker(App("shop"), options, metrics=WorkerMetrics(), log=RunLog())
+    with pytest.raises(RedisUnavailable, match=r"did not answer within 0\.2 s"):
+        await worker.start()
 
 
 async def test_a_failing_run_is_retried_after_its_back_off_and_then_buried(redis_url: str, namespace: str) -> None:

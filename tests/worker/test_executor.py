@@ -338,6 +338,7 @@ async def test_recorded_steps_that_the_code_never_comes_to_are_reported(caplog: 
     with caplog.at_level(logging.WARNING, "bgjobs.worker"):
         assert isinstance(await bench.execute(run_of(checkpoints=recorded)), Completed)
     assert "dropped, renamed" in caplog.text
+    assert bench.metrics.unreached == 2
     assert bench.committer.letters == "gc"
     assert "dropped, renamed" in bench.committer.of("g")[0][4]
 

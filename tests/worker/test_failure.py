@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from bgjobs.broker.codec import decode
-from bgjobs.define.errors import StepFailed
+from bgjobs.define.errors import NonRetriable, StepFailed
 from bgjobs.worker.failure import Failure, describe
 from tests.worker.libraries import installed
 
@@ -25,6 +25,12 @@ def test_type_message_traceback_attempt() -> None:
     assert failure.error["attempt"] == 3
     assert "in raised\n    raise error\nValueError: bad input" in failure.error["traceback"]
     assert decode(failure.packed) == failure.error
+
+
+def test_own_types_are_named_as_they_are_imported() -> None:
+    failure = describe(raised(NonRetriable("card declined")), 1)
+    assert failure.error["type"] == "bgjobs.NonRetriable"
+    assert failure.error["traceback"].endswith("\nbgjobs.NonRetriable: card declined\n")
 
 
 def test_never_local_variables() -> None:

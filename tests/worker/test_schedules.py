@@ -56,8 +56,9 @@ async def test_a_cron_schedule_sends_its_event_at_its_ticks(redis_url: str, name
         made = await one.client.schedules.create(
             "morning", cron="0 8 * * mon-fri", tz="Europe/Berlin", event=Reminder(text="good morning")
         )
-        assert (made.next, made.event, made.data) == (None, "reminder", {"text": "good morning"})
-        assert await settled(one, "morning") == datetime(2031, 5, 12, 6, tzinfo=UTC)  # the 9th is a Friday
+        monday = datetime(2031, 5, 12, 6, tzinfo=UTC)  # the 9th is a Friday
+        assert (made.next, made.event, made.data) == (monday, "reminder", {"text": "good morning"})
+        assert await settled(one, "morning") == monday
         async with live(listening(seen), redis_url, namespace, at=START) as three:
             for count, day in enumerate((12, 13, 14, 15, 16, 19), 1):
                 for here in (one, two, three):
@@ -107,9 +108,12 @@ async def test_pause_resume_run_now_replace_and_delete(redis_url: str, namespace
         assert await schedules.resume("hourly")
         assert not await schedules.resume("hourly")
         assert (await settled(here, "hourly")).hour == 16
+        assert (await schedules.get("hourly")).last is None
         here.advance(3600)
         await until_async(lambda: len(seen) == 2)
         assert seen[1] == ("hourly 09 16:00:00", "old")
+        info = await schedules.get("hourly")
+        assert (info.last, info.next) == (datetime(2031, 5, 9, 16, tzinfo=UTC), datetime(2031, 5, 9, 17, tzinfo=UTC))
 
         await schedules.create("hourly", cron="30 * * * *", event="reminder", data="new")
         assert (await settled(here, "hourly")).minute == 30

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import inspect
 import threading
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from bgjobs.define.errors import NonRetriable, RetryAfter, StepFailed
 from bgjobs.worker.outcome import Completed, Failed, Left, Retried
+from tests.waiting import until_async
 from tests.worker.executing import Bench, failure, run_of, success
 
 
@@ -68,6 +70,31 @@ async def test_a_lambda_that_gives_a_coroutine_is_awaited() -> None:
         return await ctx.step.run("a", lambda: body(1))
 
     assert await answer_of(function) == 2
+
+
+async def test_a_coroutine_that_comes_too_late_is_closed() -> None:
+    """Nobody waits for the thread that makes it any more; a warning that it was never awaited would fail this test."""
+    inside, go_on, made = threading.Event(), threading.Event(), []
+
+    async def body() -> int:
+        return 1
+
+    def late() -> Any:
+        inside.set()
+        go_on.wait(30)
+        made.append(body())
+        return made[0]
+
+    async def function(ctx: Any) -> Any:
+        return await ctx.step.run("a", late)
+
+    bench = Bench(function)
+    task = bench.start()
+    await until_async(inside.is_set)
+    bench.execution.cancel("stop")
+    await task
+    go_on.set()
+    await until_async(lambda: made and inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED)
 
 
 async def test_a_failed_try_becomes_a_pending_retry() -> None:

@@ -10,14 +10,12 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from ...broker.codec import encode
-from ...broker.defaults import MAX_STEP_RESULT_BYTES
-from ...broker.errors import NotSerialisable
 from ...broker.model import PendKind
 from ...broker.operations import SUCCESS
 from ..errors import StepTimeout
 from ..failure import FailedElsewhere, Failure, describe
 from ..retry import delay_after
+from ..stored import stored
 from ..threads import ThreadPool
 from ..unwinding import Unwinding
 from .book import StepBook
@@ -98,7 +96,7 @@ async def call_body(
     execution.busy += 1
     try:
         value = await (_call(body) if options.timeout is None else _with_timeout(body, options.timeout))
-        result: bytes | Failure = packed(value, key)
+        result: bytes | Failure = stored(value, f"the result of step {key!r}")
     except (GeneratorExit, Unwinding):
         raise
     except asyncio.CancelledError as error:
@@ -121,7 +119,7 @@ def call_body_here(run_id: str, key: str, attempt: int, body: Body) -> tuple[byt
     started = time.perf_counter()
     token = current_place.set(Place(run_id, key, attempt))
     try:
-        result: bytes | Failure = packed(body(), key)
+        result: bytes | Failure = stored(body(), f"the result of step {key!r}")
     except Unwinding:
         raise
     except BaseException as error:
@@ -129,23 +127,6 @@ def call_body_here(run_id: str, key: str, attempt: int, body: Body) -> tuple[byt
     finally:
         current_place.reset(token)
     return result, time.perf_counter() - started
-
-
-def packed(value: Any, key: str) -> bytes:
-    """A step's value as it is stored.
-
-    Raises:
-        NotSerialisable: it can't be, or takes too much room.
-    """
-    where = f"the result of step {key!r}"
-    data = encode(value, where=where)
-    if len(data) > MAX_STEP_RESULT_BYTES:
-        raise NotSerialisable(
-            where,
-            f"it takes {len(data):,} bytes, more than {MAX_STEP_RESULT_BYTES:,}",
-            remedy="Store it elsewhere and return a reference to it.",
-        )
-    return data
 
 
 async def _with_timeout(body: Body, timeout: float) -> Any:
@@ -162,9 +143,31 @@ async def _with_timeout(body: Body, timeout: float) -> Any:
 async def _call(body: Body) -> Any:
     if is_async(body):
         return await body()
+    given: list[Any] = []
+    gone = False  # nobody waits any more for what the thread gives
+
+    def call() -> Any:
+        value = body()
+        given.append(value)
+        if gone:
+            _close(value)
+        return value
+
     # In a thread, so that a body that blocks does not stop every other run of this worker.
-    value = await bodies.run(functools.partial(contextvars.copy_context().run, body))
+    try:
+        value = await bodies.run(functools.partial(contextvars.copy_context().run, call))
+    except BaseException:
+        gone = True
+        for value in given:
+            _close(value)
+        raise
     return await value if inspect.isawaitable(value) else value
+
+
+def _close(value: Any) -> None:
+    """Of a coroutine that nobody will await: else Python complains about it, long after, and names no step."""
+    if inspect.iscoroutine(value):
+        value.close()
 
 
 def is_async(fn: Callable[..., Any]) -> bool:
