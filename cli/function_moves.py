@@ -79,7 +79,7 @@ def _with_limiters(here: Connection, runs: list[str], definition: Definition) ->
     from ..broker.inspect.payloads import read_events_of_runs
     from ..define.limiter import limiter_references
 
-    if not definition.concurrency:
+    if not definition.holds_back:
         return [(run, "") for run in runs]
     events = here.ask(read_events_of_runs(here.keys, here.patience(), runs))
     return [(run, limiter_references(definition, event)) for run, event in zip(runs, events, strict=True)]

@@ -228,7 +228,7 @@ class Decider:
             return []
         seen = LazyEvent(event, event.partition or None)
         policies = policies_of(definition, seen, invoked=True)
-        return [_match(event, matched(definition, limiter_references(definition, seen), policies))]
+        return [_match(event, matched(definition, seen, limiter_references(definition, seen), policies))]
 
     def _buckets(self, event: IngestEvent, paths: tuple[str, ...]) -> list[str]:
         seen = LazyEvent(event, event.partition or None)

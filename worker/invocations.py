@@ -17,6 +17,7 @@ from ..broker.validation import INVOKE, data_size
 from ..define.app import App
 from ..define.arriving import policies_of
 from ..define.limiter import limiter_references
+from ..define.priority import priority_ms
 from ..define.registry import Definition
 
 
@@ -57,7 +58,7 @@ class NamespaceFunctions:
             function=key,
             queue=definition.queue_key,
             limiters=limiter_references(definition, seen),
-            priority_ms=definition.priority_ms,
+            priority_ms=priority_ms(definition, seen),
             event_id=event_id,
             data=packed,
             leave=leave,

@@ -19,6 +19,7 @@ from ..define.arriving import policies_of
 from ..define.cron import due_ticks
 from ..define.function import FunctionDefinition
 from ..define.limiter import limiter_references
+from ..define.priority import priority_ms
 from ..define.registering import cron_entry
 
 logger = logging.getLogger("bgjobs.worker")
@@ -68,7 +69,7 @@ class Ticks:
             function=definition.key,
             queue=registered.queue_key,
             limiters=limiter_references(registered, seen),
-            priority_ms=registered.priority_ms,
+            priority_ms=priority_ms(registered, seen),
             event_id=event_id,
             event_key=event_key,
             data=encode(data, "data"),

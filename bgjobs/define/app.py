@@ -126,7 +126,8 @@ class App(Verbs):
             debounce: `bgjobs.Debounce("5s")`: a run when no event came for that long, with the last one.
             batch: `bgjobs.Batch(100, "10s")`: a run for many events, which it finds in `ctx.events`.
             queue: which workers run it (`bgjobs worker --queues`); default: the app's.
-            priority: seconds by which its runs go ahead of their arrival, -600 to 600.
+            priority: seconds by which its runs go ahead of their arrival, -600 to 600; or where the event has them:
+                "event.data.urgency".
             on_failure: called with a context when a run failed for good; becomes the function "<id>.on-failure". Or a
                 function of this app that has no `on_failure` itself.
             isolation: "process" or `bgjobs.ProcessIsolation(memory=...)`: each attempt in a child process; only `def`.

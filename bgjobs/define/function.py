@@ -31,11 +31,11 @@ from .policies import (
     ConcurrencyOption,
     IsolationOption,
     ProcessIsolation,
-    check_priority,
     check_retries,
     concurrency_limits,
     isolation_of,
 )
+from .priority import check_priority
 from .registry import ConcurrencyData, CronData, Definition, TriggerData
 from .trigger import Cron, CronOption, Trigger, TriggerOption, crons_of, triggers_of
 
@@ -66,7 +66,7 @@ class FunctionOptions(TypedDict, total=False):
     debounce: Debounce | None
     batch: Batch | None
     queue: str | None
-    priority: float
+    priority: float | str
     on_failure: Callable[..., Any] | None
     isolation: IsolationOption
 
@@ -92,7 +92,7 @@ class FunctionDefinition:
     debounce: Debounce | None
     batch: Batch | None
     queue: str
-    priority: float  # seconds
+    priority: float | str  # seconds, or the expression that gives them
     isolation: ProcessIsolation | None
     on_failure: str | None = None  # function id
     failure_of: str | None = None  # function id

@@ -12,6 +12,7 @@ from .filters import Filter, FilterError, compile_filter
 from .keys import compile_key
 from .limiter import limiter_keys, limiter_references
 from .names import RESERVED_PREFIX
+from .priority import depends_on_event, priority_ms
 from .registry import Definition
 
 #: Told of a filter that could not decide: the event does not match, and the reason is counted.
@@ -49,6 +50,11 @@ class Candidate:
     limiters: str | None  # None: they depend on the event
     policies: Policies | None  # None: they depend on the event
 
+    @property
+    def depends(self) -> bool:
+        """Whether a filter or the priority looks at the event."""
+        return bool(self.filters) or depends_on_event(self.definition)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
@@ -74,7 +80,7 @@ class Candidates:
                     limiters = limiter_references(definition, event)
                 if policies is None:
                     policies = policies_of(definition, event)
-                found.append(matched(definition, limiters, policies))
+                found.append(matched(definition, event, limiters, policies))
         return tuple(found)
 
 
@@ -131,17 +137,17 @@ class Matcher:
         candidates = [_candidate(definition, name) for definition in {each.id: each for each in named}.values()]
         return Candidates(
             settled=tuple(
-                matched(each.definition, each.limiters, each.policies)
+                matched(each.definition, {}, each.limiters, each.policies)
                 for each in candidates
-                if not each.filters and each.limiters is not None and each.policies is not None
+                if not each.depends and each.limiters is not None and each.policies is not None
             ),
-            open=tuple(each for each in candidates if each.filters or each.limiters is None or each.policies is None),
+            open=tuple(each for each in candidates if each.depends or each.limiters is None or each.policies is None),
         )
 
 
-def matched(definition: Definition, limiters: str, policies: Policies) -> Matched:
-    """A function that an event starts, with the limiters and policies that hold for that event."""
-    return Matched(definition.key, definition.queue_key, definition.priority_ms, limiters, policies)
+def matched(definition: Definition, event: Mapping[str, Any], limiters: str, policies: Policies) -> Matched:
+    """A function that an event starts, with the priority, limiters and policies that hold for that event."""
+    return Matched(definition.key, definition.queue_key, priority_ms(definition, event), limiters, policies)
 
 
 def trigger_matches(pattern: str, name: str) -> bool:
@@ -174,6 +180,8 @@ def _passes(candidate: Candidate, event: Mapping[str, Any], on_error: FilterErro
 def _problems(definition: Definition) -> Iterable[Unevaluable]:
     filters = [(trigger.filter, compile_filter) for trigger in definition.triggers if trigger.filter is not None]
     keys = [(key, compile_key) for key in (*limiter_keys(definition), *arrival_keys(definition))]
+    if isinstance(definition.priority, str):
+        keys.append((definition.priority, compile_key))
     for expression, compiled in [*filters, *keys]:
         try:
             compiled(expression)

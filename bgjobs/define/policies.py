@@ -148,21 +148,6 @@ def isolation_of(option: object) -> ProcessIsolation | None:
             )
 
 
-def check_priority(value: object) -> float:
-    """Seconds by which runs go ahead of their arrival.
-
-    Raises:
-        DefinitionError: no number, or outside of -600 to 600.
-    """
-    most = defaults.MAX_PRIORITY_SECONDS
-    if not isinstance(value, int | float) or not _is_number(value) or not -most <= value <= most:
-        raise DefinitionError(
-            f"priority= is {value!r}.",
-            remedy=f"Give seconds from -{most} to {most}; more is earlier, 0 is in order of arrival.",
-        )
-    return float(value)
-
-
 def check_retries(value: object) -> int:
     """How often a failed attempt is repeated.
 

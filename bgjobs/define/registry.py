@@ -103,7 +103,7 @@ class Definition:
     app: str
     id: str
     queue: str = "default"
-    priority: float = 0.0  # seconds
+    priority: float | str = 0.0  # seconds, or the expression that gives them
     retries: int = RETRIES
     timeout: float | None = None  # seconds, of one attempt
     on_failure: str | None = None  # id of the function that runs when a run failed for good
@@ -129,11 +129,6 @@ class Definition:
     def queue_key(self) -> str:
         """The queue's name in the namespace."""
         return f"{self.app}:{self.queue}"
-
-    @property
-    def priority_ms(self) -> int:
-        """By how much its runs go ahead of their arrival."""
-        return round(self.priority * 1000)
 
     @property
     def holds_back(self) -> bool:

@@ -163,7 +163,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"queue": "a b"}, "is no valid name"),
     ({"priority": 1000}, "priority= is 1000"),
-    ({"priority": "high"}, "priority= is 'high'"),
+    ({"priority": "high"}, "'high' leads nowhere"),
     ({"isolation": "thread"}, "isolation= is 'thread'"),
     ({"isolation": "process"}, "async def"),
     ({"on_failure": 5}, "which is no function"),

@@ -183,3 +183,21 @@ def test_definitions_as_data() -> None:
     assert Definition.from_data(
         {"app": "a", "id": "b", "later": 1, "triggers": [{"name": "x", "later": 2}]}
     ) == Definition(app="a", id="b", triggers=(TriggerData(name="x"),))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(5, 5_000), (1.5, 1_500), (-700, -600_000), (1e12, 600_000), ("high", 0), (True, 0), (None, 0), (float("nan"), 0)],
+)
+def test_a_priority_comes_from_the_event(value: Any, expected: int) -> None:
+    """R15: clamped to ten minutes; what is no number counts as none."""
+    urgent = Definition(app="shop", id="f", triggers=(TriggerData(name="x"),), priority="event.data.urgency")
+    event = {"id": "1", "name": "x", "data": {"urgency": value}, "key": None}
+    (found,) = Matcher([urgent]).match(event, _no_errors)
+    assert found.priority_ms == expected
+    (found,) = Matcher([urgent]).match({**event, "data": {}}, _no_errors)
+    assert found.priority_ms == 0
+
+
+def _no_errors(definition: Definition, error: Exception) -> None:
+    raise AssertionError(error)
