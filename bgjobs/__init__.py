@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from .broker.scheduling import ScheduleInfo
     from .define.admission import Singleton, Throttle
     from .define.app import App
-    from .define.arrivals import Batch, Debounce, Idempotency, RateLimit
+    from .define.arrivals import Batch, CancelOn, Debounce, Idempotency, RateLimit
     from .define.errors import (
         DefinitionError,
         DuplicateFunction,
@@ -79,6 +79,7 @@ __all__ = [
     "Batch",
     "BgjobsError",
     "BulkReceipt",
+    "CancelOn",
     "Client",
     "Concurrency",
     "ConfigurationError",
@@ -204,6 +205,7 @@ _HOMES = {
     "define.app": ("App",),
     "define.arrivals": (
         "Batch",
+        "CancelOn",
         "Debounce",
         "Idempotency",
         "RateLimit",

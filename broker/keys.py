@@ -19,7 +19,7 @@ T e:<event key>  hash: d data, refs records that refer to it; until refs is 0
 T fe:<event key>  hash: a delayed event: state, fields, due; until due, then a day
 T r:<run>  hash: the run's record, see `RECORD`; until trimmed
 T s:<run>  hash: c:<step> envelope, p:<step> pending, f:<step> failures, x:<step> last error, @r result, @e error,
-    @p progress, h:<n> attempts that failed and the like, @n their number; with the run
+    @p progress, @c cancel_on, h:<n> attempts that failed and the like, @n their number; with the run
 T q:<app>:<queue>[:<function>]  zset: ready runs by score; while not empty
 T qs:<app>:<queue>[:<function>]  zset: ready runs that two workers died with; while not empty
 T qm:<app>  set: functions with a queue of their own; for good
@@ -55,6 +55,8 @@ T dn:<minute>  string: how many of those were kept; 2 minutes
 T db:<function key>:<value>  string: the run that collects for a debounce or batch; while it collects
 T b:<run>  list: events of a batch: stream id, name, id, ms, partition key, and data or the event key where that is;
     with the run
+T cx:<cancel_on>  zset: `<run>|<stream id of its event>` that an event ends -> until ms; while live
+T cm:<cancel_on>  string: stream id of the last event that cancels, and until when it counts; 60 s
 T cr  zset: `<app>/<function>|<cron>` or `$|<schedule>` -> next tick ms; while registered
 T sc  hash: schedule id -> schedule; until deleted
 T dq  stream: dead letters: k kind, r run, f function, y type, m message, p fingerprint, s reason, a attempts, t
@@ -104,6 +106,8 @@ RECORD: Final = {
     "ro": "the run it replays from the start",
     "fs": "the step whose failure escaped",
     "dl": "its dead letter",
+    "ts": "start_timeout, ms",
+    "tf": "finish_timeout, ms",
     "kd": "kind: cron, invoke, failure, batch; none: event",
 }
 

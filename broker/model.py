@@ -52,13 +52,15 @@ TRANSITIONS: Mapping[tuple[RunState | None, RunState], tuple[str, ...]] = {
     (None, RunState.WAITING): ("collect",),
     (RunState.QUEUED, RunState.RUNNING): ("lease",),
     (RunState.QUEUED, RunState.CANCELLED): ("cancel",),
+    (RunState.QUEUED, RunState.FAILED): ("time_out",),
     (RunState.RUNNING, RunState.QUEUED): ("give_back", "move", "suspend", "reap", "reconcile", "delist"),
     (RunState.RUNNING, RunState.WAITING): ("suspend", "retry"),
     (RunState.RUNNING, RunState.COMPLETED): ("complete",),
-    (RunState.RUNNING, RunState.FAILED): ("fail", "reap"),
+    (RunState.RUNNING, RunState.FAILED): ("fail", "reap", "time_out"),
     (RunState.RUNNING, RunState.CANCELLED): ("cancelled", "cancel"),
     (RunState.WAITING, RunState.QUEUED): ("resolve", "timer", "collect"),
     (RunState.WAITING, RunState.CANCELLED): ("cancel",),
+    (RunState.WAITING, RunState.FAILED): ("time_out",),
     (RunState.FAILED, RunState.QUEUED): ("replay",),
 }
 LEAVING = ("fail", "retry", "suspend", "give_back", "move", "reap", "reconcile", "delist")
@@ -74,6 +76,8 @@ class PendKind(StrEnum):
     RETRY = "r"
     DEBOUNCE = "d"  # of `@run`: it collects events
     BATCH = "b"
+    CANCEL_ON = "c"  # what ends the run: an event, or a time-out; no step waits for them
+    TIMEOUT = "t"
 
 
 class Status(StrEnum):
@@ -221,6 +225,7 @@ class IngestEvent:
     residual: dict[str, bool] | None = None  # wait member -> the worker's verdict on its filter
     bad: str = ""  # why it can't be ingested: becomes a dead letter of kind event
     fields: tuple[bytes, ...] = ()  # the raw entry, for delayed and bad events
+    cancels: Sequence[str] = ()  # references of what it cancels: see `lua/lib/cancelling.lua`
     reached: str = ""  # function key up to which calls before have made the runs (R7)
     lost: str = ""  # the run that a bad invocation would have made
 
@@ -235,7 +240,9 @@ class IngestEvent:
         What is looked at here and in `lua/lib/plain.lua` belongs together: whatever else ingest does with some events,
         or with some runs that it makes, those are not plain.
         """
-        if len(self.matches) != 1 or self.buckets or self.due_ms or self.bad or self.partition or self.reached:
+        if len(self.matches) != 1 or self.buckets or self.cancels or self.due_ms or self.bad:
+            return None
+        if self.partition or self.reached:
             return None
         match = self.matches[0]
         special = match.limiters or match.policies or match.priority_ms or self.name.startswith("bgjobs/")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 import msgpack
 
-from ..broker.codec import WellFormed, as_msgpack, decode
+from ..broker.codec import WellFormed, as_msgpack
 from ..broker.defaults import MAX_EVENT_BYTES, MAX_ID_LENGTH, MAX_KEY_LENGTH
 from ..broker.errors import BgjobsError
 from ..broker.ids import event_key, run_id
@@ -25,6 +23,7 @@ from ..define.paths import compile_path
 from ..define.registry import Definition
 from ..define.values import MISSING, value_hash
 from .catalog import Catalog
+from .lazy_event import LazyEvent
 from .metrics import WorkerMetrics
 
 logger = logging.getLogger("bgjobs.worker")
@@ -34,40 +33,6 @@ _MOST_NAMES = 20_000
 
 class BadEntry(Exception):
     """The entry can't be ingested, ever; the message says why."""
-
-
-class LazyEvent(Mapping[str, Any]):
-    """The event as expressions see it: `id`, `name`, `data`, `key`. Its data is decoded when it is first asked for."""
-
-    __slots__ = ("_data", "_decoded", "_event", "_key")
-
-    def __init__(self, event: IngestEvent, key: str | None) -> None:
-        self._event = event
-        self._key = key
-        self._decoded = False
-        self._data: Any = None
-
-    def __getitem__(self, name: str) -> Any:
-        match name:
-            case "data":
-                if not self._decoded:
-                    self._data = decode(self._event.data)
-                    self._decoded = True
-                return self._data
-            case "id":
-                return self._event.id
-            case "name":
-                return self._event.name
-            case "key":
-                return self._key
-            case _:
-                raise KeyError(name)
-
-    def __iter__(self) -> Any:
-        return iter(("id", "name", "data", "key"))
-
-    def __len__(self) -> int:
-        return 4
 
 
 class Decider:
@@ -117,6 +82,9 @@ class Decider:
         if candidates.open:
             starts = candidates.decide(LazyEvent(event, event.partition or None), self._undecided)
         event.matches = [_match(event, each) for each in starts]
+        event.cancels = ()
+        if candidates.cancelled:
+            event.cancels = candidates.cancels(LazyEvent(event, event.partition or None), self._undecided)
         interest = self._catalog.interest(event.name)
         event.buckets = self._buckets(event, interest.paths) if interest.version else ()
 

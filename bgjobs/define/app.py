@@ -116,6 +116,8 @@ class App(Verbs):
             retries: attempts after the first, of the function and of each step; default: the app's.
             backoff: waits between attempts: a `bgjobs.Backoff`, or a duration for equal waits; default: the app's.
             timeout: longest time of one attempt, a duration; then the attempt has failed.
+            start_timeout: longest time from queued to the first start, a duration; then the run has failed.
+            finish_timeout: longest time from the first start to the end, sleeps included; then the run has failed.
             concurrency: a number, `bgjobs.Concurrency(...)`, or several of those that must all have room.
             singleton: "skip", "cancel" or `bgjobs.Singleton(mode, key=...)`: one run at a time; a further event is
                 dropped, or ends the run and follows it.
@@ -125,6 +127,7 @@ class App(Verbs):
             rate_limit: `bgjobs.RateLimit(10, "1 minute")`: events beyond it start no run, and are counted.
             debounce: `bgjobs.Debounce("5s")`: a run when no event came for that long, with the last one.
             batch: `bgjobs.Batch(100, "10s")`: a run for many events, which it finds in `ctx.events`.
+            cancel_on: `bgjobs.CancelOn("order/cancelled", match="event.data.order_id")`: events that cancel its runs.
             queue: which workers run it (`bgjobs worker --queues`); default: the app's.
             priority: seconds by which its runs go ahead of their arrival, -600 to 600; or where the event has them:
                 "event.data.urgency".

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypedDict
 
 from ..broker import defaults
+from ..broker.errors import InvalidEvent
+from ..broker.validation import event_name
 from .durations import Duration, seconds
 from .errors import DefinitionError
+from .event import EventModel, name_of
+from .filters import compile_filter
 from .keys import compile_key
-from .registry import BatchData, DebounceData, IdempotencyData, RateLimitData
+from .paths import compile_path
+from .registry import BatchData, CancelOnData, DebounceData, IdempotencyData, RateLimitData
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,68 @@ class Batch:
         _keep_key(self)
 
 
+@dataclass(frozen=True, slots=True, init=False)
+class CancelOn:
+    """Events that cancel the runs of a function which are older than they are."""
+
+    name: str
+    match: str | None
+    filter: str | None
+    timeout: float  # seconds
+
+    def __init__(
+        self,
+        event: str | type[EventModel],
+        *,
+        match: str | None = None,
+        filter: str | None = None,
+        timeout: Duration = defaults.WAIT_TIMEOUT_SECONDS,
+    ) -> None:
+        """Check and keep them.
+
+        Args:
+            event: name of the event, exactly, or its EventModel.
+            match: a path such as "event.data.order_id", whose value has to be the same in both events. Without: every
+                such event cancels.
+            filter: an expression over the event that cancels, such as "event.data.final == true".
+            timeout: a duration from the making of a run, after which such events no longer cancel it.
+
+        Raises:
+            DefinitionError: one of them can't be used.
+        """
+        name = name_of(event) if isinstance(event, type) else event
+        try:
+            object.__setattr__(self, "name", event_name(name))
+        except InvalidEvent as error:
+            raise DefinitionError(
+                f"cancel_on= names {name!r}.", remedy='Give one event exactly: bgjobs.CancelOn("order/cancelled").'
+            ) from error
+        _keep(self, "match", None if match is None else compile_path(match).text)
+        _keep(self, "filter", None if filter is None else compile_filter(filter).text)
+        _keep(self, "timeout", _length(timeout, "The time-out of cancel_on"))
+
+
+CancelOnOption: TypeAlias = CancelOn | str | Sequence[CancelOn | str]
+
+
+def cancel_on_of(option: object) -> tuple[CancelOn, ...]:
+    """What a decorator's `cancel_on=` means. Raises DefinitionError."""
+    options: Sequence[Any] = option if isinstance(option, list | tuple) else [option]
+    found = tuple(CancelOn(each) if isinstance(each, str) else each for each in options)
+    for each in found:
+        if not isinstance(each, CancelOn):
+            raise DefinitionError(
+                f"cancel_on= has {each!r}.",
+                remedy='Give bgjobs.CancelOn("order/cancelled", match="event.data.order_id"), or a list of those.',
+            )
+    return found
+
+
+def run_timeout_of(option: Duration | None, name: str) -> float | None:
+    """What a decorator's `start_timeout=` or `finish_timeout=` means, in seconds. Raises DefinitionError."""
+    return None if option is None else _length(option, f"{name}=")
+
+
 def collecting_of(debounce: object, batch: object) -> tuple[Debounce | None, Batch | None]:
     """What a decorator's `debounce=` and `batch=` mean; they don't go together (R37). Raises DefinitionError."""
     if debounce is not None and not isinstance(debounce, Debounce):
@@ -151,10 +219,15 @@ class ArrivalData(TypedDict):
     rate_limit: RateLimitData | None
     debounce: DebounceData | None
     batch: BatchData | None
+    cancel_on: tuple[CancelOnData, ...]
 
 
 def arrival_data(
-    same: Idempotency | None, rate: RateLimit | None, debounce: Debounce | None, batch: Batch | None
+    same: Idempotency | None,
+    rate: RateLimit | None,
+    debounce: Debounce | None,
+    batch: Batch | None,
+    cancel_on: Sequence[CancelOn],
 ) -> ArrivalData:
     """The policies as the registry holds them."""
     return ArrivalData(
@@ -170,6 +243,10 @@ def arrival_data(
         batch=None
         if batch is None
         else BatchData(size=batch.size, timeout=seconds(batch.timeout), max_bytes=batch.max_bytes, key=batch.key),
+        cancel_on=tuple(
+            CancelOnData(name=each.name, match=each.match, filter=each.filter, timeout=each.timeout)
+            for each in cancel_on
+        ),
     )
 
 

@@ -5,16 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha1
 from typing import Any, TypeAlias
 
 from ..broker import defaults
+from .filters import FilterError, compile_filter
 from .keys import compile_key, key_part
 from .limiter import singleton_reference
-from .registry import Definition
+from .paths import compile_path
+from .registry import CancelOnData, Definition
+from .values import MISSING, tagged
 
 #: Kind, reference (function and value of the key), numbers.
 Policies: TypeAlias = tuple[tuple[Any, ...], ...]
+#: Told of a filter that could not decide: the event does not match, and the reason is counted.
+FilterErrors: TypeAlias = Callable[[Definition, FilterError], None]
 
 
 def arrival_keys(definition: Definition) -> Iterator[str]:
@@ -23,6 +29,9 @@ def arrival_keys(definition: Definition) -> Iterator[str]:
     for policy in (definition.idempotency, definition.rate_limit, *looked_at):
         if policy is not None and policy.key is not None:
             yield policy.key
+    for clause in definition.cancel_on:
+        if clause.match is not None:
+            yield clause.match
 
 
 def policies_of(definition: Definition, event: Mapping[str, Any], *, invoked: bool = False) -> Policies:
@@ -47,7 +56,39 @@ def policies_of(definition: Definition, event: Mapping[str, Any], *, invoked: bo
     collects = not invoked and (definition.debounce is not None or definition.batch is not None)
     if (singleton := definition.singleton) is not None and not collects:
         found.append(("g", singleton_reference(definition, event), 1 if singleton.mode == "cancel" else 0))
+    timeouts = (definition.start_timeout, definition.finish_timeout)
+    if timeouts != (None, None):
+        found.append(("t", *(0 if each is None else _ms(each) for each in timeouts)))
+    clauses = [(cancel_reference(definition, each, event), _ms(each.timeout)) for each in definition.cancel_on]
+    if clauses := [(reference, timeout) for reference, timeout in clauses if reference]:
+        found.append(("c", clauses))
     return tuple(found)
+
+
+def cancel_reference(definition: Definition, clause: CancelOnData, event: Mapping[str, Any]) -> str:
+    """What an event that cancels, and the event of a run that it cancels, have in common; "" if this one lacks it."""
+    value = ""
+    if clause.match is not None:
+        found = compile_path(clause.match).get(event)
+        if found is MISSING:
+            return ""
+        value = tagged(found)
+    text = f"{definition.key}\0{clause.name}\0{clause.match or ''}\0{value}"
+    return sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:24]
+
+
+def cancels_of(definition: Definition, event: Mapping[str, Any], on_error: FilterErrors) -> Iterator[str]:
+    """The references of the runs of a function that an event cancels."""
+    for clause in definition.cancel_on:
+        if clause.name != event["name"]:
+            continue
+        try:
+            passes = clause.filter is None or compile_filter(clause.filter).matches(event)
+        except FilterError as error:
+            on_error(definition, error)
+            continue
+        if passes and (reference := cancel_reference(definition, clause, event)):
+            yield reference
 
 
 def _reference(definition: Definition, key: str | None, event: Mapping[str, Any]) -> str:

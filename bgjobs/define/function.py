@@ -13,15 +13,19 @@ from ..broker.validation import INVOKE
 from .admission import Singleton, SingletonOption, Throttle, singleton_of, throttle_of
 from .arrivals import (
     Batch,
+    CancelOn,
+    CancelOnOption,
     Debounce,
     Idempotency,
     IdempotencyOption,
     RateLimit,
     arrival_data,
+    cancel_on_of,
     collecting_of,
     rate_limit_of,
+    run_timeout_of,
 )
-from .durations import Duration, seconds
+from .durations import Duration
 from .errors import DefinitionError
 from .matching import trigger_matches
 from .names import check_name
@@ -65,6 +69,9 @@ class FunctionOptions(TypedDict, total=False):
     rate_limit: RateLimit | None
     debounce: Debounce | None
     batch: Batch | None
+    cancel_on: CancelOnOption
+    start_timeout: Duration | None
+    finish_timeout: Duration | None
     queue: str | None
     priority: float | str
     on_failure: Callable[..., Any] | None
@@ -91,6 +98,9 @@ class FunctionDefinition:
     rate_limit: RateLimit | None
     debounce: Debounce | None
     batch: Batch | None
+    cancel_on: tuple[CancelOn, ...]
+    start_timeout: float | None  # seconds, from queued to the first lease
+    finish_timeout: float | None  # seconds, from the first lease
     queue: str
     priority: float | str  # seconds, or the expression that gives them
     isolation: ProcessIsolation | None
@@ -137,7 +147,9 @@ class FunctionDefinition:
             ),
             throttle=None if self.throttle is None else self.throttle.as_data(),
             singleton=None if self.singleton is None else self.singleton.as_data(),
-            **arrival_data(self.idempotency, self.rate_limit, self.debounce, self.batch),
+            **arrival_data(self.idempotency, self.rate_limit, self.debounce, self.batch, self.cancel_on),
+            start_timeout=self.start_timeout,
+            finish_timeout=self.finish_timeout,
         )
 
 
@@ -212,7 +224,7 @@ def define(
         cron=crons_of(options.get("cron", ())),
         retries=defaults.retries if retries is None else check_retries(retries),
         backoff=defaults.backoff if backoff is None else Backoff.of(backoff),
-        timeout=None if timeout is None else _positive(timeout),
+        timeout=run_timeout_of(timeout, "timeout"),
         concurrency=concurrency_limits(options.get("concurrency", ())),
         throttle=throttle_of(options.get("throttle")),
         singleton=singleton_of(options.get("singleton")),
@@ -220,6 +232,9 @@ def define(
         rate_limit=rate_limit_of(options.get("rate_limit")),
         debounce=debounce,
         batch=batch,
+        cancel_on=cancel_on_of(options.get("cancel_on", ())),
+        start_timeout=run_timeout_of(options.get("start_timeout"), "start_timeout"),
+        finish_timeout=run_timeout_of(options.get("finish_timeout"), "finish_timeout"),
         queue=defaults.queue if queue is None else check_name(queue, "The queue"),
         priority=check_priority(options.get("priority", 0)),
         isolation=isolation_of(options.get("isolation")),
@@ -276,10 +291,3 @@ def is_async(callable: Callable[..., Any]) -> bool:
 
 def _is_callable(value: object) -> bool:
     return hasattr(value, "__call__")  # noqa: B004
-
-
-def _positive(timeout: Duration) -> float:
-    length = seconds(timeout, what="timeout=")
-    if length == 0:
-        raise DefinitionError("timeout= is 0.", remedy="Give the longest time of one attempt, or leave it out.")
-    return length

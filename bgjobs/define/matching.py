@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from .arriving import Policies, arrival_keys, policies_of
+from .arriving import FilterErrors, Policies, arrival_keys, cancels_of, policies_of
 from .errors import DefinitionError
 from .filters import Filter, FilterError, compile_filter
 from .keys import compile_key
@@ -14,9 +14,6 @@ from .limiter import limiter_keys, limiter_references
 from .names import RESERVED_PREFIX
 from .priority import depends_on_event, priority_ms
 from .registry import Definition
-
-#: Told of a filter that could not decide: the event does not match, and the reason is counted.
-FilterErrors: TypeAlias = Callable[[Definition, FilterError], None]
 
 # Names such as f"order/{id}/paid" are without end.
 _MOST_NAMES = 20_000
@@ -62,6 +59,7 @@ class Candidates:
 
     settled: tuple[Matched, ...]  # what every event of this name starts, whatever its data
     open: tuple[Candidate, ...]  # what depends on the event
+    cancelled: tuple[Definition, ...] = ()  # functions whose runs events of this name may cancel
 
     def decide(self, event: Mapping[str, Any], on_error: FilterErrors) -> tuple[Matched, ...]:
         """The functions that an event starts.
@@ -83,6 +81,10 @@ class Candidates:
                 found.append(matched(definition, event, limiters, policies))
         return tuple(found)
 
+    def cancels(self, event: Mapping[str, Any], on_error: FilterErrors) -> tuple[str, ...]:
+        """References of the runs that an event cancels."""
+        return tuple(each for definition in self.cancelled for each in cancels_of(definition, event, on_error))
+
 
 class Matcher:
     """The definitions of an app, compiled. A function matches an event at most once (R1).
@@ -94,6 +96,7 @@ class Matcher:
     def __init__(self, definitions: Iterable[Definition]) -> None:
         self.definitions = {definition.id: definition for definition in definitions}
         self._exact: dict[str, list[Definition]] = {}
+        self._cancelled: dict[str, list[Definition]] = {}  # by name of the event that cancels
         self._beginnings: list[tuple[str, Definition]] = []
         self._known: dict[str, Candidates] = {}
         unevaluable = []
@@ -123,6 +126,8 @@ class Matcher:
         return self.candidates(event["name"]).decide(event, on_error)
 
     def _add(self, definition: Definition) -> None:
+        for name in {clause.name for clause in definition.cancel_on}:
+            self._cancelled.setdefault(name, []).append(definition)
         for trigger in definition.triggers:
             if trigger.name.endswith("*"):
                 self._beginnings.append((trigger.name[:-1], definition))
@@ -142,6 +147,7 @@ class Matcher:
                 if not each.depends and each.limiters is not None and each.policies is not None
             ),
             open=tuple(each for each in candidates if each.depends or each.limiters is None or each.policies is None),
+            cancelled=tuple(self._cancelled.get(name, ())),
         )
 
 
@@ -178,7 +184,8 @@ def _passes(candidate: Candidate, event: Mapping[str, Any], on_error: FilterErro
 
 
 def _problems(definition: Definition) -> Iterable[Unevaluable]:
-    filters = [(trigger.filter, compile_filter) for trigger in definition.triggers if trigger.filter is not None]
+    texts = [*(each.filter for each in definition.triggers), *(each.filter for each in definition.cancel_on)]
+    filters = [(text, compile_filter) for text in texts if text is not None]
     keys = [(key, compile_key) for key in (*limiter_keys(definition), *arrival_keys(definition))]
     if isinstance(definition.priority, str):
         keys.append((definition.priority, compile_key))

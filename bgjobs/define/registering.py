@@ -37,7 +37,9 @@ def _registered(definition: Definition, all_of_them: dict[str, Definition], now_
     return Registered(
         id=definition.id,
         body=encode(definition.to_data(), where=definition.key),
-        names=tuple(dict.fromkeys(trigger.name for trigger in definition.triggers)),
+        names=tuple(
+            dict.fromkeys([*(each.name for each in definition.triggers), *(each.name for each in definition.cancel_on)])
+        ),
         on_failure=function_key(handler.app, handler.id) if handler else "",
         on_failure_queue=handler.queue_key if handler else "",
         limits=limits_of(definition),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..broker.defaults import RETRIES
+from ..broker.defaults import RETRIES, WAIT_TIMEOUT_SECONDS
 from ..broker.ids import function_key
 
 
@@ -97,6 +97,16 @@ class SingletonData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOnData:
+    """Which events cancel runs."""
+
+    name: str
+    match: str | None = None  # path whose value is the same in both events
+    filter: str | None = None
+    timeout: float = WAIT_TIMEOUT_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """A function as the registry holds it."""
 
@@ -119,6 +129,9 @@ class Definition:
     debounce: DebounceData | None = None
     batch: BatchData | None = None
     singleton: SingletonData | None = None
+    cancel_on: tuple[CancelOnData, ...] = ()
+    start_timeout: float | None = None  # seconds, from queued to the first lease
+    finish_timeout: float | None = None  # seconds, from the first lease
 
     @property
     def key(self) -> str:
@@ -138,7 +151,8 @@ class Definition:
     @property
     def decides_on_arrival(self) -> bool:
         """Whether an event is more to it than the start of one run."""
-        return self.idempotency is not None or self.rate_limit is not None
+        timed = self.start_timeout is not None or self.finish_timeout is not None
+        return timed or bool(self.cancel_on) or any(getattr(self, name) is not None for name in _SINGLE)
 
     def to_data(self) -> dict[str, Any]:
         """A form that JSON carries; what is empty is left out."""
@@ -162,7 +176,12 @@ class Definition:
         return cls(**known)
 
 
-_NESTED: Mapping[str, type] = {"triggers": TriggerData, "cron": CronData, "concurrency": ConcurrencyData}
+_NESTED: Mapping[str, type] = {
+    "triggers": TriggerData,
+    "cron": CronData,
+    "concurrency": ConcurrencyData,
+    "cancel_on": CancelOnData,
+}
 
 _SINGLE: Mapping[str, type] = {
     "idempotency": IdempotencyData,

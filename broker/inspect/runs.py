@@ -98,7 +98,7 @@ def read_steps(keys: Keys, patience: Patience, run: str, *, ended: bool) -> Talk
     order: dict[str, None] = {}
     for field, value in zip(flat[::2], flat[1::2], strict=True):
         kind, colon, key = _text(field).partition(":")
-        if not colon or key == "@run" or kind not in "cpfx":
+        if not colon or key.startswith("@") or kind not in "cpfx":
             continue
         order[key] = None
         if kind == "c":

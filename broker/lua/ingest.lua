@@ -10,7 +10,7 @@
 --   claims: [name index, the beginning of the generated ids]
 --   events: [stream id, name index, event id, event key, claim, score, data, matches, what few events have]
 --     claim: "" or the beginning of a generated id; matches: flat function index, run id, limiters
---     what few events have: {buckets, envelope, verdicts, due, fields, bad, partition, reached, till, policies}
+--     what few events have: {buckets, envelope, verdicts, due, fields, bad, partition, reached, till, policies, cancels}
 --     policies: by number of the match, what decides before it is a run
 --     reached, till: of an event with more runs than one call makes, the function keys up to which they were made before,
 --     and are made by this call ("": all); its matches are in the order of their function keys (R7)

@@ -4,7 +4,7 @@
 --   new: the id of the new run, made from the caller's token; function, queue, limiters: where a re-routed run goes ("": as
 --   before); data: replaces the event's data ("": as before)
 -- replies: {"missing" | "not failed" | "not finished" | "exists" | "OK", run id}
--- uses: grow record batch bells ready create payload batches cleanup history
+-- uses: grow record batch bells ready create payload batches cleanup history timeouts cancelling
 local call = cmsgpack.unpack(ARGV[2])
 local r = Record.read(call.run)
 if not r then return { 'missing', '' } end
@@ -29,7 +29,10 @@ local function in_place()
   redis.call('HSETNX', r.key, 't', Record.created(r))
   redis.call('HSET', r.key, 'g', Record.fence(r.g), 'sc', score(), 'el', NOW_TEXT, 'q', call.queue ~= '' and call.queue or r.q)
   redis.call('ZREM', T .. 'done:' .. r.f .. ':f', call.run)
-  Ready.enter(Record.read(call.run))
+  local again = Record.read(call.run)
+  Timeouts.queued(again)
+  Ready.enter(again)
+  Cancelling.again(again, call.run, call.inline_max)
   return { 'OK', call.run }
 end
 
@@ -39,12 +42,21 @@ local function from_start()
   local data = (batch or call.data ~= '') and call.data or Payload.load(r.e, redis.call('HGET', r.key, 'd'))
   local limiters = call['function'] == '' and call.limiters == '' and r.l or call.limiters
   local kind = not batch and r.kd == 'batch' and '' or r.kd or ''
+  local extra = { 'ro', call.run }
+  for _, field in ipairs({ 'pk', 'ts', 'tf' }) do
+    if r[field] then extra[#extra + 1], extra[#extra + 2] = field, r[field] end
+  end
   local made = Create.run({
     rid = call.new, f = call['function'] ~= '' and call['function'] or r.f, q = call.queue ~= '' and call.queue or r.q,
     l = limiters, n = r.n, i = r.i, key = call.new, data = data, t = NOW_TEXT, sc = score(), kd = kind,
-    extra = r.pk and { 'ro', call.run, 'pk', r.pk } or { 'ro', call.run },
+    extra = extra,
   }, call.inline_max)
-  if made ~= 'dup' and batch then Batches.copy(call.run, call.new) end
+  if made ~= 'dup' then
+    if batch then Batches.copy(call.run, call.new) end
+    local new = Record.read(call.new)
+    Timeouts.queued(new)
+    Cancelling.again(new, call.run, call.inline_max)
+  end
   return { made == 'dup' and 'exists' or 'OK', call.new }
 end
 

@@ -80,7 +80,8 @@ def ingest(
             event.data,
             matches,
         ]
-        if event.buckets or event.due_ms or event.bad or event.partition or event.reached or until or policies:
+        seldom = event.buckets or event.cancels or event.due_ms or event.bad or event.partition or event.reached
+        if seldom or until or policies:
             row.append(_seldom(event, until, policies))
         packed.append(row)
     order += others
@@ -116,6 +117,7 @@ def _seldom(event: IngestEvent, until: str, policies: Mapping[int, Any]) -> dict
         "reached": event.reached,
         "till": until,
         "policies": policies,
+        "cancels": event.cancels,
     }
 
 

@@ -116,7 +116,7 @@ def read_steps(run: LeasedRun, steps: dict[bytes, bytes]) -> None:
             run.checkpoints[step] = value
         elif kind == b"f:":
             run.step_failures[step] = int(value)
-        elif kind == b"p:":
+        elif kind == b"p:" and not step.startswith("@"):  # those are the run's own: time-outs, cancel_on
             # One that can't be read must not make the whole reply unreadable, for whoever leases the run: the step is
             # registered anew if the code comes to it.
             with contextlib.suppress(Exception):

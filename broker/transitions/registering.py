@@ -15,7 +15,7 @@ class Definition:
 
     id: str
     body: bytes
-    names: Sequence[str]  # event names and wildcard patterns it is triggered by
+    names: Sequence[str]  # event names and wildcard patterns that it looks at
     on_failure: str = ""  # function key
     on_failure_queue: str = ""  # "<app>:<queue>"
     limits: Mapping[str, int | str] = field(

@@ -81,7 +81,7 @@ async def in_state(driver: Driver, state: RunState) -> LeasedRun:
 def test_the_table_knows_every_verb() -> None:
     """What the table names is driven here, but for the verbs that make another run than the one at hand."""
     named = {verb for verbs in TRANSITIONS.values() for verb in verbs}
-    assert named - set(VERBS) == {"invoke", "cron_fire", "on_failure", "collect"}
+    assert named - set(VERBS) == {"invoke", "cron_fire", "on_failure", "collect", "time_out"}
 
 
 @pytest.mark.parametrize("verb", VERBS)

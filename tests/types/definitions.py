@@ -49,6 +49,15 @@ async def load(ctx: Context[OrderCreated]) -> None:
     assert_type(ctx.events[0].data, OrderCreated)
 
 
+@app.function(
+    "ship",
+    cancel_on=["shop/closed", bgjobs.CancelOn("order/cancelled", match="event.data.order_id", timeout="1 day")],
+    start_timeout="1h",
+    finish_timeout="2 days",
+)
+async def ship(ctx: Context[Any]) -> None: ...
+
+
 @app.function("index", on="saved", debounce=bgjobs.Debounce("5s", longest="1 minute"))
 async def index(ctx: Context[Any]) -> None: ...
 

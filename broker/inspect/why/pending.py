@@ -15,12 +15,15 @@ from .limits import describe_runs
 
 def explain_pending(asking: Asking, facts: Facts) -> Talk[list[Hold]]:
     """Its pending steps, the next to be due first."""
+    # Not what ends the run: cancel_on and time-outs.
+    ends = (PendKind.CANCEL_ON.value.encode(), PendKind.TIMEOUT.value.encode())
+    waited = {step: entry for step, entry in facts.pending.items() if entry[0] not in ends}
     children = {
         step: entry[2].decode() for step, entry in facts.pending.items() if entry[0] == PendKind.INVOKE.value.encode()
     }
     described = yield from describe_runs(asking, list(children.values()))
     by_id = {child.run_id: child for child in described}
-    holds = [_hold(step, entry, by_id.get(children.get(step, "")), facts) for step, entry in facts.pending.items()]
+    holds = [_hold(step, entry, by_id.get(children.get(step, "")), facts) for step, entry in waited.items()]
     return sorted(holds, key=lambda hold: (hold.due is None, hold.due))
 
 

@@ -2,7 +2,7 @@
 --   window ends or it is full; then it goes on like any other (R37, R10)
 -- T:db:<ref> = the run that collects. Its pending step @run: {'d', due, ref, latest ms, priority ms, stream id} or
 --   {'b', due, ref, events, bytes, priority ms}
--- uses: clock record batch payload pending dropped stream bells batches
+-- uses: clock record batch payload pending timeouts dropped stream bells batches
 local Collecting = {}
 
 local IDLE = 6000 -- ms after which even an idle worker looks for timers, and a little
@@ -33,6 +33,7 @@ function Collecting.close(rid, p)
   if not r or r.s ~= 'w' then return Pending.drop(rid, '@run') end
   redis.call('HSET', r.key, 't', NOW_TEXT, 'sc', int(NOW - (p[1] == 'd' and p[5] or p[6])))
   Pending.drop(rid, '@run')
+  Timeouts.queued(r)
   Pending.resume(r)
 end
 
@@ -65,7 +66,7 @@ local function replace(rid, spec, inline_max)
   redis.call('HSET', key, unpack(fields))
 end
 
--- entry: {'d', ref, period, longest}. Answers 'waiting' or 'collected', and the run.
+-- entry: {'d', ref, period, longest}. Answers 'waiting', 'collected', or 'replaced' if its event is the last; and the run.
 local function debounce(entry, spec, inline_max)
   local found = open('d', entry[2])
   if found and found.over then Collecting.close(found.rid, found.p) end
@@ -73,15 +74,15 @@ local function debounce(entry, spec, inline_max)
     begin(spec, { 'd', NOW + math.min(entry[3], entry[4]), entry[2], NOW + entry[4], spec.pri, spec.sid }, 'd', inline_max)
     return 'waiting', spec.rid
   end
-  local p = found.p
+  local p, made = found.p, 'collected'
   if Stream.before(p[6], spec.sid) then
     replace(found.rid, spec, inline_max)
-    p[5], p[6] = spec.pri, spec.sid
+    p[5], p[6], made = spec.pri, spec.sid, 'replaced'
   end
   p[2] = math.max(p[2], math.min(NOW + entry[3], p[4]))
   keep(found.rid, p)
   Dropped.remember(spec, 'debounce', found.rid)
-  return 'collected', found.rid
+  return made, found.rid
 end
 
 -- entry: {'b', ref, size, timeout, max bytes}

@@ -4,7 +4,7 @@
 -- uses: guard batch claims dropped ingested portions
 local context, plain_too = ...
 local call, acknowledged = context.call, context.acknowledged
-local PLAIN = { buckets = {}, due = 0, bad = '', partition = '', reached = '', till = '', policies = {} }
+local PLAIN = { buckets = {}, due = 0, bad = '', partition = '', reached = '', till = '', policies = {}, cancels = {} }
 local before = #call.plain / 9
 if plain_too then
   local flat, events = call.plain, {}

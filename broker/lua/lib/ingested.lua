@@ -1,5 +1,5 @@
 -- purpose: what ingest does with one event and with its batch
--- uses: clock permit bells create claims aside awaited portions policies
+-- uses: clock permit bells create claims aside awaited cancelling portions policies
 local Ingested = {}
 
 local RUNS = 200 -- what one call creates at most; events beyond that come again (R7)
@@ -16,7 +16,8 @@ local function create(event, name, index, context)
     local make = policies and Policies.create or Create.run
     local made = make({ rid = matches[i + 1], f = definition[1], q = definition[2], l = matches[i + 2], n = name, i = event[3],
       key = event[4], data = event[7], t = string.match(score, '^%d+'), kd = definition[5], extra = extra,
-      sid = event[1], pri = definition[3], sc = definition[3] == 0 and score or real(tonumber(score) - definition[3]) }, size, policies or grant)
+      sid = event[1], pri = definition[3],
+      sc = definition[3] == 0 and score or real(tonumber(score) - definition[3]) }, size, policies or grant)
     if made ~= 'dup' and made ~= 'dropped' and made ~= 'collected' then context.created = context.created + 1 end
     if made == 'queued' then
       lease.left = true
@@ -43,6 +44,10 @@ function Ingested.event(event, index, context)
   local waits = first and Awaited.resolve(event, index, context)
   if waits == 'more' then Ingested.put_off(index, '', context) end
   if waits then return false end
+  if first and event.more.cancels[1] and Cancelling.event(event, name, context.call.inline_max) then
+    Ingested.put_off(index, '', context)
+    return false
+  end
   if context.created > 0 and context.created + #event[8] / 3 > RUNS then
     Ingested.put_off(index, event.more.reached, context)
     return false

@@ -14,6 +14,7 @@ local function forget(rid, step, packed)
   if p[1] == 'e' then Waits.remove(p[7], rid, step, p[3], p[4], p[5], p[6]) end
   if p[1] == 'g' then redis.call('ZREM', T .. 'w:$signal|' .. p[3], rid .. '|' .. step) end
   if (p[1] == 'd' or p[1] == 'b') and redis.call('GET', T .. 'db:' .. p[3]) == rid then redis.call('DEL', T .. 'db:' .. p[3]) end
+  if p[1] == 'c' then redis.call('ZREM', T .. 'cx:' .. p[3], p[4]) end
   return p
 end
 

@@ -1,7 +1,7 @@
 -- purpose: what decides about an event before it is a run: all policies are evaluated first, in their fixed order, and
 --   written only if the event is accepted: what is dropped consumes no token, key or slot (R6)
 -- entries come from bgjobs/define/arriving.py: {kind, reference, numbers}, times in ms
--- uses: clock create collecting dropped singletons cancel
+-- uses: clock create collecting cancelling timeouts dropped singletons cancel
 local Policies = {}
 local evaluate, accept = {}, {} -- by kind; evaluate answers the reason to drop the event, and the run that stands for it
 
@@ -48,14 +48,36 @@ end
 -- d: debounce {period, longest}; b: batch {size, timeout, max bytes}; one of them at most, see Collecting
 local COLLECTS = { d = true, b = true }
 
+-- t: time-outs {start, finish; 0: none}; of a run that collects they count from when it is due
+-- c: cancel_on {list of {reference, time-out}}
+-- What a run keeps of its event's policies.
+local function attach(rid, spec, own, made, inline_max)
+  local r = { rid = rid, key = T .. 'r:' .. rid, f = spec.f }
+  if made == 'replaced' then Cancelling.unwatch(rid) end
+  if own.t and made ~= 'replaced' then
+    r.ts, r.tf = own.t[2] > 0 and int(own.t[2]), own.t[3] > 0 and int(own.t[3])
+    if r.ts then redis.call('HSET', r.key, 'ts', r.ts) end
+    if r.tf then redis.call('HSET', r.key, 'tf', r.tf) end
+    if redis.call('HGET', r.key, 's') == 'q' then Timeouts.queued(r) end
+  end
+  if own.c then Cancelling.watch(r, own.c[2], spec.sid or NOW_TEXT .. '-0', inline_max) end
+end
+
 -- As Create.run, for an event with policies; besides its answers 'waiting' (a run that collects events), 'collected' (it
 -- went into such a run), and 'dropped', the reason, and the run that stands for it.
 function Policies.create(spec, inline_max, policies)
   if redis.call('EXISTS', T .. 'r:' .. spec.rid) == 1 then return 'dup' end
   local collects
+  local own = {} -- t and c
   for _, p in ipairs(policies) do
     local reason, instead
-    if COLLECTS[p[1]] then collects = p else reason, instead = evaluate[p[1]](p) end
+    if COLLECTS[p[1]] then
+      collects = p
+    elseif evaluate[p[1]] then
+      reason, instead = evaluate[p[1]](p)
+    else
+      own[p[1]] = p
+    end
     if reason then
       Dropped.note(spec, reason, instead)
       return 'dropped', reason, instead
@@ -66,5 +88,6 @@ function Policies.create(spec, inline_max, policies)
   for _, p in ipairs(policies) do
     if accept[p[1]] then accept[p[1]](p, rid or spec.rid, inline_max) end
   end
-  return made
+  if made ~= 'collected' and (own.t or own.c) then attach(rid or spec.rid, spec, own, made, inline_max) end
+  return made == 'replaced' and 'collected' or made
 end

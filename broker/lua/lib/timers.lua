@@ -1,10 +1,10 @@
 -- purpose: fire due timers: pending steps, clean-up of ended runs, limiter wakes, delayed events, cancel deadlines (R23)
--- uses: clock guard pending collecting ready cancel cleanup broken
+-- uses: clock guard pending collecting timeouts ready cancel cleanup broken
 local Timers = {}
 
 local NOTHING = '\146\0\192' -- msgpack [0, nil]: a sleep that is over, a wait that timed out
 
-local KINDS = { s = true, e = true, g = true, i = true, r = true, d = true, b = true } -- as in PendKind
+local KINDS = { s = true, e = true, g = true, i = true, r = true, d = true, b = true, c = true, t = true } -- as in PendKind
 
 local function step_due(rid, step, inline_max)
   local packed = redis.call('HGET', T .. 's:' .. rid, 'p:' .. step)
@@ -17,6 +17,10 @@ local function step_due(rid, step, inline_max)
     Pending.settle(rid, step, '')
   elseif kind == 'i' then
     Pending.settle(rid, step, '\146\1' .. Finish.error('InvokeTimeout', 'the invoked function did not end in time'))
+  elseif kind == 'c' then
+    Pending.drop(rid, step)
+  elseif kind == 't' then
+    Timeouts.due(rid, step, inline_max)
   elseif kind == 'd' or kind == 'b' then
     Collecting.close(rid, p)
   else
