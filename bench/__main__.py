@@ -6,7 +6,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -85,12 +85,21 @@ def measure_all(told: argparse.Namespace, results: Results) -> None:
     sizes = Sizes(jobs=told.jobs, payload=told.payload, samples=told.samples, patience=told.patience)
     results.notes = notes(peers, sizes, told)
     for turn in turns(peers, scenarios, told.rounds, whole=told.whole_rounds):
-        with ThreadPoolExecutor(len(turn.peers) if turn.scenario.waits else 1) as at_a_time:
-            for each in at_a_time.map(partial(one_of, turn, sizes), turn.peers):
-                results.add(each)
+        for each in whole_turn(turn, sizes):
+            results.add(each)
     for line in lines:
         for point in line.full if told.scale else line.points:
             results.add(measure(line.name, OURS.name, 1, point, partial(line.measure, point, sizes)))
+
+
+def whole_turn(turn: Turn, sizes: Sizes) -> Iterator[Measurement]:
+    """One peer after the other; all at the same time where they mostly wait."""
+    one = partial(one_of, turn, sizes)
+    if not turn.scenario.waits:
+        yield from map(one, turn.peers)
+        return
+    with ThreadPoolExecutor(len(turn.peers)) as at_a_time:
+        yield from at_a_time.map(one, turn.peers)
 
 
 def one_of(turn: Turn, sizes: Sizes, peer: Peer) -> Measurement:

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.lines import Line
-from bench.measurement import Figures, Measurement, Spreads, points, spreads
+from bench.measurement import Figures, Measurement, Spreads, points, shown, spreads
 from bench.peers import OURS
 from bench.scenarios.scenario import Scenario
 
 _STRONG, _WEAK = "#1f5fa8", "#9aa5b1"
 _INCHES = (6.4, 3.2)
+_MARKERS = "os^vDPX<>*"
 
 
 def draw(
@@ -78,15 +79,25 @@ def _rates(axes: Any, title: str, peers: Spreads) -> None:
 
 def _distribution(axes: Any, title: str, peers: Spreads) -> None:
     """Percentiles from p5 to p99 of each peer."""
-    for peer in sorted(peers, key=lambda each: peers[each]["p50 ms"].median):
+    from matplotlib.ticker import ScalarFormatter
+
+    order = sorted(peers, key=lambda each: peers[each]["p50 ms"].median)
+    for place, peer in enumerate(order):
         of = {name: value for name, value in peers[peer].items() if name.startswith("p") and name.endswith(" ms")}
         percents = [int(name[1:-3]) for name in of]
         ours = peer.startswith(OURS.name)
         axes.plot(
-            [value.median for value in of.values()], percents, marker=".", label=peer, linewidth=2.2 if ours else 1
+            [value.median for value in of.values()],
+            percents,
+            label=f"{peer}, {shown(peers[peer]['p50 ms'].median)}",
+            color=_STRONG if ours else f"C{place % 10}",
+            marker=_MARKERS[place % len(_MARKERS)],
+            markersize=3,
+            linewidth=2.4 if ours else 0.8,
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_xlabel("ms")
     axes.set_ylabel("% started within")
     axes.set_title(title)
-    axes.legend(fontsize=6, ncols=2)
+    axes.legend(fontsize=6, title="p50 in ms", title_fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
