@@ -30,6 +30,7 @@ class Broker:
         self.offset_ms = offset_ms
         self._scripts = [script(name) for name in names()]  # read here: a missing file is not the server's fault
         self.client: AsyncRedis = endpoint.async_client()
+        self._line = endpoint.line()
 
     async def load(self) -> None:
         """Teach the server all scripts; a server that forgot them is taught again one by one as they are called."""
@@ -41,9 +42,9 @@ class Broker:
         chosen = script(call.script)
         arguments = (1, self.keys.anchor, str(self.offset_ms), call.argument)
         try:
-            reply = await self.client.execute_command("EVALSHA", chosen.sha, *arguments)
+            reply = await self._line.call("EVALSHA", chosen.sha, *arguments)
         except NoScriptError:
-            reply = await self.client.execute_command("EVAL", chosen.text, *arguments)
+            reply = await self._line.call("EVAL", chosen.text, *arguments)
         return call.read(reply)
 
     async def now_ms(self) -> int:
@@ -79,9 +80,11 @@ class Broker:
 
     async def reconnect(self) -> None:
         """Drop all connections, so that the next call makes new ones (a role change, a half-open connection)."""
+        self._line.close()
         await self.client.connection_pool.disconnect(inuse_connections=True)
 
     async def aclose(self) -> None:
+        self._line.close()
         await self.client.aclose()
         await self.client.connection_pool.disconnect()
 

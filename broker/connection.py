@@ -24,6 +24,7 @@ from redis.retry import Retry
 
 from .defaults import BLOCK_MARGIN_SECONDS, BLOCK_SECONDS, CONNECT_TIMEOUT_SECONDS, SOCKET_TIMEOUT_SECONDS
 from .errors import ConfigurationError
+from .line import Line
 
 T = TypeVar("T")
 
@@ -93,6 +94,18 @@ class Endpoint:
         """A client for one event loop; never re-sends. Not for tasks that run user code: cancelling one in the middle
         of a command costs the connection."""
         return redis.asyncio.Redis(connection_pool=self.async_pool(timeout=timeout))
+
+    def line(self, *, timeout: float = SOCKET_TIMEOUT_SECONDS) -> Line:
+        """A line for one event loop: for what is called all the time; tasks that are cancelled don't break it.
+
+        Args:
+            timeout: seconds to wait for any reply.
+        """
+        return Line(self.async_pool(timeout=timeout), timeout)
+
+    def blocking_line(self, *, block: float = BLOCK_SECONDS) -> Line:
+        """A line for commands that block on the server: see `blocking_client`."""
+        return self.line(timeout=block + BLOCK_MARGIN_SECONDS)
 
     def blocking_client(self, *, block: float = BLOCK_SECONDS) -> redis.asyncio.Redis:
         """A client for commands that block on the server for up to `block` seconds.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from redis.exceptions import ResponseError
 from .connection import AsyncRedis
 from .defaults import INGEST_PAUSE_MEMORY_SHARE, INGEST_TAKEOVER_SECONDS
 from .keys import Keys
+from .line import Line
 
 BLOCK_MS = 5_000
 
@@ -37,7 +39,7 @@ class StreamReader:
 
     def __init__(
         self,
-        blocking: AsyncRedis,
+        blocking: Line,
         client: AsyncRedis,
         keys: Keys,
         *,
@@ -45,8 +47,6 @@ class StreamReader:
         consumer: str,
     ) -> None:
         self._blocking = blocking
-        # As it comes: redis-py makes each entry's dict in Python, field by field.
-        blocking.set_response_callback("XREADGROUP", lambda reply, **_: reply)
         self._client = client
         self._keys = keys
         self._app = app
@@ -57,7 +57,11 @@ class StreamReader:
         """Up to `count` new entries; waits up to `block_ms` for the first. Raises GroupLost."""
         words = ("COUNT", count, "BLOCK", block_ms, "STREAMS", self._keys.events, ">")
         with self._group():
-            reply = await self._blocking.execute_command("XREADGROUP", "GROUP", self._app, self._consumer, *words)
+            try:
+                reply = await self._blocking.call("XREADGROUP", "GROUP", self._app, self._consumer, *words)
+            except asyncio.CancelledError:
+                self._blocking.close()  # else it would still be waited for on the server, and take entries for nobody
+                raise
         return [(entry, dict(zip(flat[::2], flat[1::2], strict=True))) for entry, flat in reply[0][1]] if reply else []
 
     async def own_pending(self, count: int = 200) -> list[Entry]:

@@ -77,7 +77,7 @@ class Incarnation:
             inline_max=inline_max, functions=functions,
         )  # fmt: skip
         self.host = make_host(self.committer)
-        self._blocking_reads: AsyncRedis = broker.endpoint.blocking_client()
+        self._blocking_reads = broker.endpoint.blocking_line()
         self._blocking_bells: AsyncRedis = broker.endpoint.blocking_client()
         self._reader = StreamReader(self._blocking_reads, broker.client, broker.keys, app=app, consumer=self.id)
         self._decider = Decider(app, catalog, metrics)
@@ -137,7 +137,7 @@ class Incarnation:
     async def leave(self) -> None:
         """Say goodbye: what is still held goes back, the consumer is deleted. If Redis is away, the lease tells."""
         await self._ingest_loop.stop()
-        await self._blocking_reads.connection_pool.disconnect(inuse_connections=True)
+        self._blocking_reads.close()
         with contextlib.suppress(Exception):
             async with asyncio.timeout(5):
                 await self.ingester.finish()
@@ -167,10 +167,10 @@ class Incarnation:
         tasks = [task for task in (self._committing, *self._fires) if task is not None]
         for task in tasks:
             await cancel_until_done(task)
-        for client in (self._blocking_reads, self._blocking_bells):
-            with contextlib.suppress(Exception):
-                await client.aclose()
-                await client.connection_pool.disconnect()
+        self._blocking_reads.close()
+        with contextlib.suppress(Exception):
+            await self._blocking_bells.aclose()
+            await self._blocking_bells.connection_pool.disconnect()
         if self._beats is not None:
             self._beats.close()
 

@@ -1,5 +1,6 @@
 """Entries that were read and never acknowledged: whoever read them, they are ingested, or buried, once (R11)."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +56,7 @@ async def test_what_was_delivered_often_goes_alone_or_to_the_dead_letters(driver
     """R11: with the third delivery in a call of its own; with the sixth it is buried."""
     once, twice, often, more = [await overdue(driver, number) for number in (1, 1, 2, 5)]
     recorder = Recorder(driver=driver)
-    blocking = driver.broker.endpoint.blocking_client()
+    blocking = driver.broker.endpoint.blocking_line()
     reader = StreamReader(blocking, driver.raw, driver.keys, app="shop", consumer="w1")
     await TakeOver(reader, recorder, recorder).tick()  # type: ignore[arg-type]
     calls = [[(event.id, bool(event.bad)) for event in call] for call in recorder.calls]
@@ -63,7 +64,7 @@ async def test_what_was_delivered_often_goes_alone_or_to_the_dead_letters(driver
     recorder.calls.clear()
     await TakeOver(reader, recorder, recorder).tick()  # type: ignore[arg-type]
     assert recorder.calls == []  # they are this worker's now, for as long
-    await blocking.aclose()
+    blocking.close()
 
 
 async def test_an_event_that_can_never_be_ingested_is_buried(redis_url: str, namespace: str, raw: Any) -> None:
@@ -112,7 +113,7 @@ async def test_consumers_go_with_their_incarnation_unless_something_is_pending(d
 
 async def test_who_leaves_with_something_pending_stays_a_consumer(driver: Driver) -> None:
     """R11: deleting a consumer would drop what is pending on it."""
-    blocking = driver.broker.endpoint.blocking_client()
+    blocking = driver.broker.endpoint.blocking_line()
     reader = StreamReader(blocking, driver.raw, driver.keys, app="shop", consumer="w1")
     await driver.send()
     assert len(await reader.read(10)) == 1
@@ -121,4 +122,26 @@ async def test_who_leaves_with_something_pending_stays_a_consumer(driver: Driver
     await driver.ingest_once([driver.event(*entry) for entry in await reader.own_pending()])
     await reader.leave()
     assert await driver.raw.xinfo_consumers(driver.keys.events, "shop") == []
-    await blocking.aclose()
+    blocking.close()
+
+
+async def test_a_read_that_is_given_up_takes_nothing(driver: Driver) -> None:
+    """R11: entries would be delivered to somebody who is not there any more."""
+    blocking = driver.broker.endpoint.blocking_line()
+    reader = StreamReader(blocking, driver.raw, driver.keys, app="shop", consumer="w1")
+
+    own = str(await blocking.call("CLIENT", "ID"))
+
+    async def blocked() -> bool:
+        return any(client["id"] == own and "b" in client["flags"] for client in await driver.raw.client_list())
+
+    async def gone() -> bool:
+        return all(client["id"] != own for client in await driver.raw.client_list())
+
+    reading = asyncio.ensure_future(reader.read(10))
+    await until_async(blocked)
+    reading.cancel()
+    await asyncio.wait({reading})
+    await until_async(gone)
+    await driver.send()
+    assert (await driver.raw.xpending(driver.keys.events, "shop"))["pending"] == 0
