@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .broker.inspect.events import EventInfo
     from .broker.inspect.functions import FunctionInfo
     from .broker.inspect.letter_groups import AffectedKey, DeadLetterGroup
+    from .broker.inspect.limits import LimitInfo
     from .broker.inspect.pauses import PauseInfo
     from .broker.model import RunState
     from .broker.receipt import BulkReceipt, Receipt
@@ -113,6 +114,7 @@ __all__ = [
     "InvalidEvent",
     "InvalidExpression",
     "InvalidName",
+    "LimitInfo",
     "MissingExtra",
     "NewEvent",
     "NonRetriable",
@@ -188,6 +190,7 @@ _HOMES = {
     "broker.inspect.events": ("EventInfo",),
     "broker.inspect.functions": ("FunctionInfo",),
     "broker.inspect.letter_groups": ("AffectedKey", "DeadLetterGroup"),
+    "broker.inspect.limits": ("LimitInfo",),
     "broker.inspect.pauses": ("PauseInfo",),
     "broker.model": ("RunState",),
     "broker.receipt": (

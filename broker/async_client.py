@@ -48,7 +48,7 @@ class AsyncClient(AsyncSending, AsyncRunning, AsyncEvents):
 
     @property
     def controls(self) -> AsyncControls:
-        """What operators change while things run: pauses; and the log of that."""
+        """What operators change while things run: pauses, limits, set_limit, clear_limit; audit_log."""
         return AsyncControls(self)
 
     @property

@@ -55,7 +55,7 @@ class Client(Sending, Running, Events):
 
     @property
     def controls(self) -> Controls:
-        """What operators change while things run: pauses; and the log of that."""
+        """What operators change while things run: pauses, limits, set_limit, clear_limit; audit_log."""
         return Controls(self)
 
     @property

@@ -32,6 +32,9 @@ T bell:<queue>, T bell:@<w>  list: wake tokens; 60 s
 T dl  zset: timers: s|run|step, z|run, l|limiter, e|event key, c|run|g -> due ms; until fired
 T bad  zset: timers, r|run reaped, i|stream id ingested and k|key written that erred, with the error -> when; until
     looked at
+T lv  hash: `<limiter definition>|<function key>` -> what the function's code says; while registered
+T lo  hash: limiter definition -> msgpack of what an operator says instead, since when, who, why; until cleared, or the
+    code gives another value
 T lc:<limiter>  set: runs that hold a slot, or that a throttle let in and that have not started; while held
 T lt:<limiter>  string: clock of a throttle: ms up to which its starts use up its rate; until it is past
 T sg:<limiter>  string: the run that owns a singleton; until it ends

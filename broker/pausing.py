@@ -40,10 +40,15 @@ def this_actor() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def switch(requests: Requests, target: Target, *, pause: bool, actor: str | None, reason: str) -> Talk[bool]:
-    """Pause or resume; answers whether that changed anything."""
+def check_reason(reason: str) -> None:
+    """Whether a reason can be kept. Raises UsageError."""
     if len(reason) > _LONGEST_REASON:
         raise UsageError(f"The reason has {len(reason)} characters.", remedy=f"At most {_LONGEST_REASON} are kept.")
+
+
+def switch(requests: Requests, target: Target, *, pause: bool, actor: str | None, reason: str) -> Talk[bool]:
+    """Pause or resume; answers whether that changed anything."""
+    check_reason(reason)
     call = pause_call if pause else resume_call
     return requests.do(call(target.field, actor=actor or this_actor(), what=target.what, reason=reason))
 

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": ("doctor", "doctor", "Look for what is wrong."),
     "events": ("events", "events", "Events: list, show, tail, cancel, reschedule."),
     "functions": ("functions", "functions", "Functions: list, show, invoke, remove, move, pause, resume."),
+    "limits": ("limits", "limits", "Limits: list, set, clear."),
     "queues": ("queues", "queues", "Queues: list, pause, resume."),
     "runs": ("runs", "runs", "Runs: list, show, why, watch, cancel, replay."),
     "schedules": ("schedules", "schedules", "Schedules: list, show, create, pause, resume, run, delete."),

@@ -10,6 +10,7 @@ from ..defaults import INGEST_PAUSE_MEMORY_SHARE, INGEST_PAUSE_READY_RUNS, MIB, 
 from ..server_info import Severity, findings
 from .apps import AppInfo
 from .condition import Condition
+from .limits import limits_of_apps
 from .workers import WorkerInfo
 
 SLOW_REPLY_SECONDS = 0.05
@@ -48,6 +49,7 @@ def diagnose(condition: Condition) -> list[Check]:
         *_namespace(condition),
         *_workers(condition),
         *(check for app in condition.apps for check in _app(app, condition)),
+        *_limits(condition),
         *_timers(condition),
         *_letters(condition),
     ]
@@ -192,6 +194,14 @@ def _queues(app: AppInfo, topic: str, alive: list[WorkerInfo], condition: Condit
             yield _hint(topic, what, "They start one at a time; look at the workers' memory and logs.")
     if ready > INGEST_PAUSE_READY_RUNS:
         yield _problem(topic, f"{ready:,} runs are ready: no events are ingested meanwhile.", "Start more workers.")
+
+
+def _limits(condition: Condition) -> Iterator[Check]:
+    for limit in limits_of_apps(condition.apps, {}, {}):
+        if limit.conflict:
+            said = ", ".join(f"{value} in {function}" for function, value in sorted(limit.code.items()))
+            remedy = "The smallest holds. Give them one value, or say which: bgjobs limits set."
+            yield _hint("limits", f"Functions that share the limit {limit.target} disagree: {said}.", remedy)
 
 
 def _timers(condition: Condition) -> Iterator[Check]:

@@ -5,7 +5,7 @@
 
 from .call import Call
 from .control import cancel, delayed, discard, replay, schedule, signal, trim
-from .controlling import pause, resume
+from .controlling import pause, resume, set_limit
 from .ingesting import ingest
 from .lease import beat, delist, enlist, reconcile
 from .pumping import pump
@@ -33,6 +33,7 @@ __all__ = [
     "replay",
     "resume",
     "schedule",
+    "set_limit",
     "signal",
     "trim",
 ]

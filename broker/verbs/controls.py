@@ -1,12 +1,15 @@
-"""What operators change while things run: pauses."""
+"""What operators change while things run: pauses and limits."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..durations import Duration
 from ..event import FunctionRef
 from ..inspect.audit_log import AuditEntry, read_audit_log
+from ..inspect.limits import LimitInfo, read_limits
 from ..inspect.pauses import PauseInfo, read_pauses
+from ..limiting import clear_limit, set_limit
 from ..pausing import NO_VALUE, of_function, of_queue, switch
 from .face import AsyncPart, Part
 
@@ -89,6 +92,46 @@ class Controls(Part):
         """All that is paused, and how many runs each pause holds."""
         return self._do(read_pauses(self._requests.keys, self._requests.patience()))
 
+    def limits(self) -> list[LimitInfo]:
+        """The concurrency limits and throttles of registered functions: what holds, and what the code says."""
+        return self._do(read_limits(self._requests.keys, self._requests.patience()))
+
+    def set_limit(
+        self,
+        target: str,
+        limit: int,
+        /,
+        *,
+        period: Duration | None = None,
+        burst: int | None = None,
+        reason: str = "",
+        actor: str | None = None,
+    ) -> LimitInfo:
+        """Let another value hold than the code's, at once, until the code gives a different one or it is cleared.
+
+        Args:
+            target: as `limits` names it: `shop/charge`, `shop/charge[event.data.customer]`, `throttle:shop/mail`, or
+                the name of a shared limit. The app may be left out if the client knows it.
+            limit: 1 to 1,000,000.
+            period: of a throttle; as it is, if omitted.
+            burst: of a throttle; as it is, if omitted.
+            reason: shown with it, at most 500 characters.
+            actor: see above.
+
+        Returns:
+            The limit as it stands now. Lowering it takes no slot away; raising it lets parked runs in.
+
+        Raises:
+            NotFound: no registered function has such a limit.
+            UsageError: the numbers can't be used.
+        """
+        changing = set_limit(self._requests, target, limit, period=period, burst=burst, actor=actor, reason=reason)
+        return self._do(changing)
+
+    def clear_limit(self, target: str, /, *, reason: str = "", actor: str | None = None) -> bool:
+        """Let the code's value hold again. False if it did. Raises NotFound."""
+        return self._do(clear_limit(self._requests, target, actor=actor, reason=reason))
+
     def audit_log(self, *, limit: int = 100, before: str | None = None) -> list[AuditEntry]:
         """Changes by hand, the newest first.
 
@@ -148,6 +191,29 @@ class AsyncControls(AsyncPart):
     async def pauses(self) -> list[PauseInfo]:
         """See `Controls.pauses`."""
         return await self._do(read_pauses(self._requests.keys, self._requests.patience()))
+
+    async def limits(self) -> list[LimitInfo]:
+        """See `Controls.limits`."""
+        return await self._do(read_limits(self._requests.keys, self._requests.patience()))
+
+    async def set_limit(
+        self,
+        target: str,
+        limit: int,
+        /,
+        *,
+        period: Duration | None = None,
+        burst: int | None = None,
+        reason: str = "",
+        actor: str | None = None,
+    ) -> LimitInfo:
+        """See `Controls.set_limit`."""
+        changing = set_limit(self._requests, target, limit, period=period, burst=burst, actor=actor, reason=reason)
+        return await self._do(changing)
+
+    async def clear_limit(self, target: str, /, *, reason: str = "", actor: str | None = None) -> bool:
+        """See `Controls.clear_limit`."""
+        return await self._do(clear_limit(self._requests, target, actor=actor, reason=reason))
 
     async def audit_log(self, *, limit: int = 100, before: str | None = None) -> list[AuditEntry]:
         """See `Controls.audit_log`."""

@@ -1,5 +1,5 @@
 -- purpose: what is registered: functions as data, versions per event name, cron entries, limits (R8, R9)
--- uses: clock
+-- uses: clock limits
 -- T:fn:<app>: f:<id> = {stamp, body, on_failure key, its queue, names, limits (flat), crons (flat entry, next)};
 --   x:<id> = stamp of a retired function; d:<deployment> = {stamp, function ids}
 local Registry = {}
@@ -22,17 +22,6 @@ local function lifecycle(app, id, names, command)
   end
 end
 
--- Lowering a limit takes no slot back; raising it, or any change of a throttle, lets parked runs in, by timer.
-local function set_limit(name, limit)
-  limit = type(limit) == 'number' and int(limit) or limit
-  local before = redis.call('HGET', T .. 'lm', name) or limit
-  redis.call('HSET', T .. 'lm', name, limit)
-  if limit == before or (tonumber(limit) or math.huge) < (tonumber(before) or 0) then return end
-  for _, ref in ipairs(redis.call('HVALS', T .. 'bh')) do
-    if string.match(ref, '^[^.~]+') == name then redis.call('ZADD', T .. 'dl', int(NOW), 'l|' .. ref) end
-  end
-end
-
 function Registry.read(app, id)
   local packed = redis.call('HGET', T .. 'fn:' .. app, 'f:' .. id)
   return packed and cmsgpack.unpack(packed) or nil
@@ -44,13 +33,19 @@ function Registry.put(app, id, definition)
   if old and old[1] > definition[1] then return false end
   redis.call('HSET', T .. 'fn:' .. app, 'f:' .. id, cmsgpack.pack(definition))
   redis.call('HDEL', T .. 'fn:' .. app, 'x:' .. id)
-  for i = 1, #definition[6], 2 do set_limit(definition[6][i], definition[6][i + 1]) end
-  local kept = {}
+  local limits, kept = {}, {}
+  for i = 1, #definition[6], 2 do
+    limits[definition[6][i]] = true
+    Limits.register(definition[6][i], app .. '/' .. id, definition[6][i + 1])
+  end
   for i = 1, #definition[7], 2 do
     kept[definition[7][i]] = true
     redis.call('ZADD', T .. 'cr', 'NX', int(definition[7][i + 1]), definition[7][i])
   end
   if old then
+    for i = 1, #old[6], 2 do
+      if not limits[old[6][i]] then Limits.forget(old[6][i], app .. '/' .. id) end
+    end
     for i = 1, #old[7], 2 do
       if not kept[old[7][i]] then redis.call('ZREM', T .. 'cr', old[7][i]) end
     end
@@ -67,6 +62,7 @@ end
 function Registry.retire(app, id, stamp)
   local old = Registry.read(app, id)
   if not old then return false end
+  for i = 1, #old[6], 2 do Limits.forget(old[6][i], app .. '/' .. id) end
   for i = 1, #old[7], 2 do redis.call('ZREM', T .. 'cr', old[7][i]) end
   bump(app, old[5])
   lifecycle(app, id, old[5], 'remove')
