@@ -34,6 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scenarios", default="", help="only these: " + ", ".join(each.name for each in SCENARIOS))
     parser.add_argument("--lines", default="", help="only these: " + ", ".join(each.name for each in LINES))
     parser.add_argument("--rounds", type=int, default=3, help="of what a bar compares; everything else has one")
+    parser.add_argument("--bars", action="store_true", help="only what a bar compares, and no lines")
     parser.add_argument("--whole-rounds", action="store_true", help="everything in every round")
     parser.add_argument("--jobs", type=int, default=50_000, help="of a drain and a bulk send")
     parser.add_argument("--samples", type=int, default=300, help="of latencies")
@@ -56,12 +57,17 @@ def chosen(told: argparse.Namespace) -> tuple[list[Peer], list[Scenario], list[L
     for each in some:
         if each.missing:
             print(f"{each.name} is left out: {each.missing}")
-    everything = not scenarios and not lines
+    everything = not scenarios and not lines and not told.bars
     return (
         [each for each in some if not each.missing],
-        [each for each in SCENARIOS if everything or each.name in scenarios],
+        [each for each in SCENARIOS if everything or (told.bars and not scenarios) or each.name in scenarios],
         [each for each in LINES if (everything and not names) or each.name in lines],
     )
+
+
+def whole_rounds(told: argparse.Namespace) -> int:
+    """How many rounds have everyone."""
+    return 0 if told.bars else told.rounds if told.whole_rounds else 1
 
 
 def measure(scenario: str, peer: str, turn: int, point: float | None, call: Callable[[], Figures]) -> Measurement:
@@ -84,7 +90,7 @@ def measure_all(told: argparse.Namespace, results: Results) -> None:
         sys.exit("nobody to measure")
     sizes = Sizes(jobs=told.jobs, payload=told.payload, samples=told.samples, patience=told.patience)
     results.notes = notes(peers, sizes, told)
-    for turn in turns(peers, scenarios, told.rounds, whole=told.whole_rounds):
+    for turn in turns(peers, scenarios, told.rounds, whole=whole_rounds(told)):
         for each in whole_turn(turn, sizes):
             results.add(each)
     for line in lines:
@@ -110,13 +116,13 @@ def notes(peers: Sequence[Peer], sizes: Sizes, told: argparse.Namespace) -> dict
     """What one has to know about the figures."""
     with Server() as server:
         redis = server.version
-    everyone = "everything" if told.whole_rounds else "what a bar compares"
     return {
         "when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "machine": f"{os.cpu_count()} cores, {platform.platform()}, load at the start {os.getloadavg()[0]:.1f}",
         "server": f"{redis}, deploy/redis.conf without persistence where nothing else is said, a fresh one each time",
         "sizes": f"{sizes.jobs:,} jobs of {sizes.payload} bytes (slow peers fewer), {sizes.samples} samples",
-        "rounds": f"{told.rounds} of {everyone}, peers in turn; figures are medians (least to most)",
+        "rounds": f"{told.rounds} of what a bar compares, {whole_rounds(told)} of the rest, peers in turn; figures are "
+        "medians (least to most)",
         **versions(peers),
     }
 

@@ -75,7 +75,7 @@ BARS = (
     Bar(scenario="latency", figure="p50 ms", most=1, peer=TASKIQ),
     Bar(scenario="latency", figure="p99 ms", most=2, peer=TASKIQ),
     Bar(scenario="workflow", figure=_RATE, least=30, peer=DBOS),
-    Bar(scenario="workflow", figure=_RATE, least=10, peer=DBOS, ours="bgjobs, AOF always"),
+    Bar(scenario="workflow", figure=_RATE, least=10, peer=DBOS, ours="bgjobs with AOF always"),
     Bar(scenario="workflow", figure="p50 ms", most=0.25, peer=DBOS),
     Bar(scenario="commands", figure="sent per job", most=0.1),
     Bar(scenario="drain-1", figure="Redis CPU us per job", most=15),

@@ -102,8 +102,8 @@ PEERS = (
     OURS,
     _bgjobs("bgjobs asyncio", "bgjobs", "AsyncProducer", "enqueue"),
     _bgjobs("bgjobs without uvloop", "bgjobs-plain", "Producer", "work"),
-    _bgjobs("bgjobs, AOF everysec", "bgjobs", "Producer", "durable", appendfsync="everysec"),
-    _bgjobs("bgjobs, AOF always", "bgjobs", "Producer", "durable", appendfsync="always"),
+    _bgjobs("bgjobs with AOF everysec", "bgjobs", "Producer", "durable", appendfsync="everysec"),
+    _bgjobs("bgjobs with AOF always", "bgjobs", "Producer", "durable", appendfsync="always"),
     # Enqueues only: the least that a sender of events can do.
     Peer(name="bare redis-py", environment="bgjobs", app="bench.apps.bare_app", parts=("enqueue",)),
     Peer(name="BullMQ", worker=("node", "bench/node/worker.mjs")),

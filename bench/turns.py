@@ -17,18 +17,18 @@ class Turn:
     peers: tuple[Peer, ...]
 
 
-def turns(peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int, *, whole: bool) -> Iterator[Turn]:
+def turns(peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int, *, whole: int) -> Iterator[Turn]:
     """Peers take turns within each round, and another one begins each time: what drifts, drifts for all.
 
     Args:
         peers, scenarios: what there is to measure.
         rounds: how many rounds.
-        whole: every round has everyone; else the ones after the first have those that a bar compares.
+        whole: how many rounds, from the first, have everyone; the others have those that a bar compares.
     """
     for number in range(1, rounds + 1):
         for scenario in scenarios:
             some = [each for each in peers if scenario.part in each.parts and scenario.applies(each)]
-            if number > 1 and not whole:
+            if number > whole:
                 some = [each for each in some if needed(scenario.name, each.name)]
             first = (number - 1) % len(some) if some else 0
             if some:

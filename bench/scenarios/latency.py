@@ -10,6 +10,7 @@ from bench.stage import Stage
 
 _INTERVAL_SECONDS = 0.02
 _LOAD_SECONDS = 3.0
+_SAME_PER_SECOND = 500.0  # about half of what Celery does on two cores
 _PART = 0.3  # of a drain's jobs find out what the worker can do
 SHOWN = ("p50 ms", "p95 ms", "p99 ms")
 _POINTS = (5, 25, 50, 75, 90, 95, 99)
@@ -32,12 +33,21 @@ def at_half_load(peer: Peer, sizes: Sizes) -> Figures:
         marks = stage.marks()
         stage.until(marks.all_done, what="every job ran")
         half = rate(marks.last(), marks.firsts()) / 2
-    with Stage(peer, jobs=max(round(half * _LOAD_SECONDS), 100), size=sizes.payload) as stage:
+    return _under_load(peer, sizes, half)
+
+
+def at_same_load(peer: Peer, sizes: Sizes) -> Figures:
+    """As many jobs per second for everyone, however many more a peer could do."""
+    return _under_load(peer, sizes, _SAME_PER_SECOND)
+
+
+def _under_load(peer: Peer, sizes: Sizes, rate: float) -> Figures:
+    with Stage(peer, jobs=max(round(rate * _LOAD_SECONDS), 100), size=sizes.payload) as stage:
         stage.start()
         stage.ready()
-        sent = stage.produce("steady", rate=half)["sent_ns"]
+        sent = stage.produce("steady", rate=rate)["sent_ns"]
         reached = len(sent) / ((sent[-1] - sent[0]) / 1e9)
-        return {"wanted per second": half, "sent per second": reached, **percentiles(waited(stage, sent))}
+        return {"wanted per second": rate, "sent per second": reached, **percentiles(waited(stage, sent))}
 
 
 def waited(stage: Stage, sent: list[int]) -> list[float]:
@@ -62,6 +72,15 @@ SCENARIOS = (
         figure="p50 ms",
         more_is_better=False,
         shown=SHOWN,
+    ),
+    Scenario(
+        name="same-load",
+        title="Enqueue to start, at 500 jobs a second for everyone",
+        part="work",
+        measure=at_same_load,
+        figure="p50 ms",
+        more_is_better=False,
+        shown=("sent per second", *SHOWN),
     ),
     Scenario(
         name="half-load",
