@@ -188,6 +188,7 @@ class PumpReply:
     reaped: int = 0
     timers: int = 0  # timers fired
     lateness_ms: int = 0  # of the latest of them
+    dropped: tuple[tuple[str, str, int], ...] = ()  # (function key, reason, invocations) that policies dropped
     now_ms: int = 0
 
 

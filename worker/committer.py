@@ -288,7 +288,7 @@ class Committer:
         if reply.refused:
             # Its lease is over, as the next beat will say: until then it would be refused thousands of times a second.
             self._due_at = min(self._due_at, now + REFUSED_PAUSE)
-        self._metrics.reaped(reply.reaped)
+        self._metrics.pumped(reply.reaped, reply.dropped)
         if reply.reaped or reply.timers:
             self._wanted = True
         for run in reply.leased:

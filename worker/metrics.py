@@ -125,6 +125,12 @@ class WorkerMetrics:
         """Runs of dead workers were taken back."""
         self.count("bgjobs_runs_reaped_total", runs)
 
+    def pumped(self, reaped: int, dropped: Iterable[tuple[str, str, int]]) -> None:
+        """One call took back `reaped` runs; policies `dropped` invocations: function key, reason, count."""
+        self.reaped(reaped)
+        for function, reason, count in dropped:
+            self.dropped(function, reason, count)
+
     def timer_fired(self, lateness_seconds: float) -> None:
         """Timers fired; the latest of them was late by so much."""
         self._plain["bgjobs_timer_lateness_seconds"].observe(max(0.0, lateness_seconds))

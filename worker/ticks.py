@@ -21,6 +21,7 @@ from ..define.function import FunctionDefinition
 from ..define.limiter import limiter_references
 from ..define.priority import priority_ms
 from ..define.registering import cron_entry
+from .metrics import WorkerMetrics
 
 logger = logging.getLogger("bgjobs.worker")
 
@@ -30,8 +31,9 @@ CRON_EVENT = "bgjobs/cron"
 class Ticks:
     """Fires what this worker is able to: its own functions' entries, and every schedule."""
 
-    def __init__(self, app: App, broker: Broker, *, inline_max: int) -> None:
+    def __init__(self, app: App, broker: Broker, *, inline_max: int, metrics: WorkerMetrics) -> None:
         self._broker = broker
+        self._metrics = metrics
         self._inline_max = inline_max
         self._entries = {
             cron_entry(function.key, cron.key): (function.definition, cron)
@@ -54,9 +56,10 @@ class Ticks:
                 "%s: missed ticks of %r were passed over (missed=%r)", definition.key, cron.expression, cron.missed
             )
         runs = [self._run(definition, due.entry, cron.expression, cron.tz, tick) for tick in decision.fire]
-        await self._broker.do(
+        _, dropped = await self._broker.do(
             cron_fire(due.entry, tick_ms=due.tick_ms, next_ms=decision.next, runs=runs, inline_max=self._inline_max)
         )
+        self._metrics.pumped(0, dropped)
 
     def _run(self, definition: FunctionDefinition, entry: str, expression: str, zone: str, tick: int) -> dict[str, Any]:
         event_id = f"{entry}|{tick}"

@@ -127,7 +127,7 @@ class Worker:
         self._threads = ThreadPool(self._options.sync_threads)
         self._isolated = IsolatedProcesses(self._app, self._options)
         self._functions = load_functions(self._app, self._metrics, self._isolated)
-        self._ticks = Ticks(self._app, broker, inline_max=self._inline_max)
+        self._ticks = Ticks(self._app, broker, inline_max=self._inline_max, metrics=self._metrics)
         await self._begin()
         sampler = Sampler(broker, self._metrics)
         self._loops = [

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgpack
 
 from ..conversation import Talk, reliably
-from ..errors import RunDropped
+from ..errors import DeadLetterNotFound, RunDropped
 from ..keys import Keys
+from ..model import RunState
 from ..patience import Patience
 from ..run_info import DROPPED, RunInfo
+from .dead_letters import get_dead_letter
+from .runs import read_run
 
 #: The reason of an invocation whose event could not be ingested: `instead` is its dead letter then.
 DEAD_LETTER = "dead_letter"
@@ -56,6 +59,28 @@ def read_dropped(keys: Keys, patience: Patience, run: str) -> Talk[Dropped | Non
         return None
     reason, function, name, event, instead = msgpack.unpackb(packed, raw=False, unicode_errors="replace")
     return Dropped(run=run, reason=reason, function=function, event_name=name, event_id=event, instead=instead)
+
+
+def read_told(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo | None]:
+    """What is known of a run that there never was: its event was dropped, or it invoked and could not be ingested."""
+    dropped = yield from read_dropped(keys, patience, run)
+    if dropped is not None and dropped.reason in COLLECTED:
+        return (yield from read_run(keys, patience, dropped.instead))
+    if dropped is None or dropped.reason != DEAD_LETTER:
+        return None if dropped is None else dropped.told()
+    try:
+        letter = yield from get_dead_letter(keys, patience, dropped.instead)
+    except DeadLetterNotFound:
+        return replace(dropped.told(), state=RunState.FAILED, dropped_by=None, instead=None)
+    return replace(
+        dropped.told(),
+        state=RunState.FAILED,
+        dropped_by=None,
+        instead=None,
+        error=letter.error,
+        dead_letter=letter.id,
+        finished=letter.time,
+    )
 
 
 def collected_by(keys: Keys, patience: Patience, run: str) -> Talk[str]:

@@ -18,6 +18,7 @@ from ..patience import Patience
 from ..run_info import RunInfo, moment
 from ..validation import page_size
 from .apps import read_apps
+from .dropped import read_told
 from .runs import read_runs
 
 LOOK_AT = 100_000  # entries that a search looks at
@@ -96,12 +97,19 @@ def find_event(keys: Keys, patience: Patience, event_id: str, name: str | None =
 
 
 def runs_of_event(keys: Keys, patience: Patience, event_id: str, name: str) -> Talk[list[RunInfo]]:
-    """The runs that an event made, of all functions that are registered; those of replays from the start are not."""
+    """The runs that an event made, or went into, of all functions that are registered; not those of replays from the
+    start. Where a policy dropped it, that is told."""
     apps = yield from read_apps(keys, patience)
     key = event_key(name, event_id)
     ids = [run_id(function, key) for app in apps for function in app.functions]
     found = yield from read_runs(keys, patience, ids)
-    return [run for run in found if run is not None]
+    runs: dict[str, RunInfo] = {}
+    for made, info in zip(ids, found, strict=True):
+        # What a policy dropped or collected is known for an hour.
+        run = info if info is not None else (yield from read_told(keys, patience, made))
+        if run is not None:
+            runs[run.id] = run
+    return list(runs.values())
 
 
 def parse_event(stream_id: bytes | None, fields: Mapping[bytes, bytes]) -> EventInfo:

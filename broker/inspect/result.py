@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from ..conversation import Pause, Talk, reliably
 from ..defaults import RESULT_POLL_FIRST_SECONDS, RESULT_POLL_LIMIT_SECONDS
-from ..errors import DeadLetterNotFound, ResultTimeout, RunCancelled, RunFailed, RunNotFound
+from ..errors import ResultTimeout, RunCancelled, RunFailed, RunNotFound
 from ..ids import is_run_id
 from ..keys import Keys
 from ..model import RunState
 from ..patience import Patience
 from ..run_info import DROPPED, PENDING, RunInfo
-from .dead_letters import get_dead_letter
-from .dropped import COLLECTED, DEAD_LETTER, collected_by, dropped_error, read_dropped
+from .dropped import collected_by, dropped_error, read_told
 from .not_yet import may_come
 from .runs import read_run
 
@@ -51,30 +49,8 @@ def _stored(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo | None]:
     """The run, or the one into which its event was collected, or what became of its event."""
     found = yield from read_run(keys, patience, run)
     if found is None:
-        return (yield from _told(keys, patience, run))
+        return (yield from read_told(keys, patience, run))
     return found
-
-
-def _told(keys: Keys, patience: Patience, run: str) -> Talk[RunInfo | None]:
-    """What is known of a run that there never was: its event was dropped, or it invoked and could not be ingested."""
-    dropped = yield from read_dropped(keys, patience, run)
-    if dropped is not None and dropped.reason in COLLECTED:
-        return (yield from read_run(keys, patience, dropped.instead))
-    if dropped is None or dropped.reason != DEAD_LETTER:
-        return None if dropped is None else dropped.told()
-    try:
-        letter = yield from get_dead_letter(keys, patience, dropped.instead)
-    except DeadLetterNotFound:
-        return replace(dropped.told(), state=RunState.FAILED, dropped_by=None, instead=None)
-    return replace(
-        dropped.told(),
-        state=RunState.FAILED,
-        dropped_by=None,
-        instead=None,
-        error=letter.error,
-        dead_letter=letter.id,
-        finished=letter.time,
-    )
 
 
 def wait_for_result(
@@ -121,7 +97,7 @@ def wait_for_result(
 
 def _look(keys: Keys, patience: Patience, run: str, accepted: bool) -> Talk[None]:
     """Why there is nothing of it yet. Raises RunDropped, RunFailed; RunNotFound if it is not known to be accepted."""
-    info = yield from _told(keys, patience, run)
+    info = yield from read_told(keys, patience, run)
     if info is None and not accepted:
         info = yield from find_run(keys, patience, run)
     if info is not None and info.state == DROPPED:

@@ -2,7 +2,7 @@
 -- keys: <T>nil
 -- arguments: offset ms, msgpack {entry, tick (ms), next (ms; 0: no more), runs, events, inline_max}
 --   runs: list of {rid, f, q, l, pri, n, i, key, data, t, policies}; events: lists of stream fields (of schedules)
--- replies: "OK", "late" (another worker fired it), or "removed" (nothing registers it any more)
+-- replies: {"OK", and if policies dropped ticks: flat function key, reason, count}; "late" (another worker fired it), or "removed" (nothing registers it any more)
 -- uses: grow batch bells policies registry
 local call = cmsgpack.unpack(ARGV[2])
 local score = redis.call('ZSCORE', T .. 'cr', call.entry)
@@ -25,4 +25,4 @@ end
 for _, fields in ipairs(call.events) do redis.call('XADD', T .. 'ev', '*', unpack(fields)) end
 Batch.flush()
 Bells.flush()
-return 'OK'
+return { 'OK', Dropped.counted() }

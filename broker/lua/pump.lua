@@ -3,7 +3,8 @@
 -- keys: <T>nil
 -- arguments: offset ms, msgpack {w, app, seq, cap, queues, suspects, sweep, inline_max, ops}
 -- replies: {answers (flat: index, status, bytes), leased runs, mail, cron (flat: entry, tick), moved functions,
---   {now, next due or "", 1: more, 1: refused, reaped, timers fired, lateness ms}}
+--   {now, next due or "", 1: more, 1: refused, reaped, timers fired, lateness ms},
+--   if policies dropped invocations: flat function key, reason, count}
 -- uses: drain permit batch bells commit lease
 -- seldom uses: seldom
 local call = cmsgpack.unpack(ARGV[2])
@@ -57,4 +58,5 @@ Bells.flush()
 local mail = redis.call('LPOP', T .. 'mb:' .. w, 100) or {}
 next_due = math.min(tick, rest and next_timer() or next_due)
 return { answers, runs, mail, cron, moved,
-  { NOW, next_due < math.huge and math.floor(next_due) or '', more and 1 or 0, refused and 1 or 0, reaped, fired, late } }
+  { NOW, next_due < math.huge and math.floor(next_due) or '', more and 1 or 0, refused and 1 or 0, reaped, fired, late },
+  rest and rest.dropped.counted() }

@@ -32,3 +32,8 @@ def text(value: bytes) -> str:
 def pairs(flat: list[Any]) -> dict[bytes, bytes]:
     """A flat reply of a hash as a dict."""
     return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def dropped_runs(flat: list[Any]) -> tuple[tuple[str, str, int], ...]:
+    """What policies dropped: flat function key, reason, count."""
+    return tuple((text(f), text(why), int(n)) for f, why, n in zip(flat[::3], flat[1::3], flat[2::3], strict=True))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..model import IngestEvent, IngestReply, Match
-from .call import Call, pack, text
+from .call import Call, dropped_runs, pack, text
 
 
 def ingest(
@@ -145,8 +145,3 @@ def _read(reply: list[Any], order: Sequence[int]) -> IngestReply:
         more=facts[4] == b"1",
         now_ms=int(facts[0]),
     )
-
-
-def dropped_runs(flat: list[Any]) -> tuple[tuple[str, str, int], ...]:
-    """What policies dropped: flat function key, reason, count."""
-    return tuple((text(f), text(why), int(n)) for f, why, n in zip(flat[::3], flat[1::3], flat[2::3], strict=True))

@@ -11,7 +11,7 @@ import msgpack
 from ..model import OK, Answer, CronDue, LeasedRun, PumpReply, Resolution, Status
 from ..operations import Operation
 from ..run_info import created_ms
-from .call import Call, pack, pairs, text
+from .call import Call, dropped_runs, pack, pairs, text
 
 
 def pump(
@@ -49,7 +49,7 @@ def pump(
 
 
 def _read(reply: list[Any], count: int) -> tuple[list[Answer], PumpReply]:
-    exceptions, runs, mail, cron, moved, facts = reply
+    exceptions, runs, mail, cron, moved, facts, *dropped = reply
     answers = [OK] * count
     for index, status, data in zip(exceptions[::3], exceptions[1::3], exceptions[2::3], strict=True):
         answers[index] = Answer(Status(text(status)), data)
@@ -68,6 +68,7 @@ def _read(reply: list[Any], count: int) -> tuple[list[Answer], PumpReply]:
         reaped=facts[4],
         timers=facts[5],
         lateness_ms=facts[6],
+        dropped=dropped_runs(dropped[0]) if dropped else (),
         now_ms=now,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .call import Call, pack, text
+from .call import Call, dropped_runs, pack, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +53,19 @@ def cron_fire(
     runs: Sequence[Mapping[str, Any]] = (),
     events: Sequence[Sequence[str | bytes]] = (),
     inline_max: int = 0,
-) -> Call[str]:
-    """Fire one tick; `runs` are specs from `cron_run`. Answers "OK", "late" or "removed"."""
+) -> Call[tuple[str, tuple[tuple[str, str, int], ...]]]:
+    """Fire one tick; `runs` are specs from `cron_run`.
+
+    Answers ("OK", "late" or "removed"; what policies dropped: function key, reason, count).
+    """
     call = {"entry": entry, "tick": tick_ms, "next": next_ms, "runs": runs, "events": events, "inline_max": inline_max}
-    return Call("cron_fire", pack(call), text)
+
+    def read(reply: Any) -> tuple[str, tuple[tuple[str, str, int], ...]]:
+        if not isinstance(reply, list):
+            return text(reply), ()
+        return text(reply[0]), dropped_runs(reply[1]) if len(reply) > 1 else ()
+
+    return Call("cron_fire", pack(call), read)
 
 
 def cron_run(

@@ -18,7 +18,7 @@ async def registered(driver: Driver, entry: str = ENTRY, *, in_ms: int = 60_000)
     return tick
 
 
-def fire(
+async def fire(
     driver: Driver, tick: int, *, entry: str = ENTRY, run: str = "00tick", next_ms: int = 0, **options: Any
 ) -> Any:
     spec = cron_run(
@@ -33,7 +33,8 @@ def fire(
         at_ms=tick,
     )
     runs = options.pop("runs", [spec])
-    return driver.broker.do(cron_fire(entry, tick_ms=tick, next_ms=next_ms or tick + 60_000, runs=runs, **options))
+    call = cron_fire(entry, tick_ms=tick, next_ms=next_ms or tick + 60_000, runs=runs, **options)
+    return (await driver.broker.do(call))[0]
 
 
 async def test_one_of_many_fires_a_tick(driver: Driver) -> None:

@@ -35,6 +35,7 @@ async def test_a_debounce_runs_once_with_the_last_event(redis_url: str, namespac
         first = await here.client.run(runs[0])
         assert (first.state, first.id, first.event_id) == (RunState.WAITING, runs[0], sent[98].event_id)
         assert (await here.client.run(runs[42])).id == runs[0]
+        assert [run.id for run in await here.client.runs(sent[42])] == [runs[0]]  # type: ignore[arg-type]
         told = await here.client.why(runs[42])
         assert (told.run_id, told.holds[0].reason) == (runs[0], HoldReason.COLLECTING)
         assert told.summary.startswith("its debounce waits for a later event")

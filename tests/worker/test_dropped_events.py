@@ -62,6 +62,7 @@ async def test_a_dropped_run_says_why(redis_url: str, namespace: str) -> None:
         with pytest.raises(RunDropped, match="the rate limit of shop/mail had no room"):
             await here.client.result(second.run_id("mail"))
         assert "had no room" in (await here.client.why(second.run_id("mail"))).summary
+        assert [run.state for run in await here.client.runs(second)] == ["dropped"]
         assert await here.client.cancel(second.run_id("mail")) is False
         handle = await here.client.invoke("shop/mail")
         with pytest.raises(RunDropped):
@@ -115,6 +116,20 @@ async def test_an_invoked_function_that_drops_fails_the_step(redis_url: str, nam
         sent = await here.client.send("go")
         result = await here.client.result(sent.run_id("parent"), timeout="30s")
         assert result == ["ran", "RunDropped", "shop/child did not run: rate_limit"]
+        assert dropped(here.metrics.registry, "child", "rate_limit") == 1
+
+
+async def test_dropped_ticks_are_counted(redis_url: str, namespace: str) -> None:
+    app = App("shop")
+
+    @app.function("mail", cron="* * * * *", on="seen", rate_limit=RateLimit(1, "1 day"))
+    async def mail(ctx: Context[Any]) -> None: ...
+
+    async with live(app, redis_url, namespace) as here:
+        sent = await here.client.send("seen")
+        await here.state(sent.run_id("mail"), RunState.COMPLETED)
+        here.advance(61)
+        await until_async(lambda: dropped(here.metrics.registry, "mail", "rate_limit") >= 1)
 
 
 async def test_delayed_events_count_when_they_are_due(redis_url: str, namespace: str) -> None:
