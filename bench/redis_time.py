@@ -151,6 +151,7 @@ def _held(leased: Sequence[tuple[str, bytes]]) -> list[LeasedRun]:
             created_ms=0,
             now_ms=0,
             started_ms=0,
+            plain=True,
         )
         for run, g in leased
     ]

@@ -138,6 +138,7 @@ class LeasedRun:
     partition: str = ""  # partition key of the event
     parent: str = ""
     replay_of: str = ""
+    plain: bool = False  # no limiters, no parent, no pending step: its end has nothing to look at but itself
     steps_elsewhere: bool = False  # too much for the reply: read `keys.steps` before executing
     kind: str = ""  # "" event, "cron", "invoke", "failure", "batch"
     events: tuple[BatchedEvent, ...] = ()  # of a batch: to be read before executing

@@ -1,7 +1,8 @@
 """The fenced operations a worker asks pump to apply, one builder per verb.
 
 An operation is a flat tuple that travels as one msgpack array: verb letter, run id, fence number, then its arguments.
-`broker/lua/lib/operations.lua` reads them; the two files change together.
+`broker/lua/lib/operations.lua` reads them; the two files change together. The verbs in capitals are of plain runs (see
+`LeasedRun.plain`): `broker/lua/lib/commit.lua` carries them out with fewer commands.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ Operation: TypeAlias = tuple[Any, ...]
 
 SUCCESS = b"\x92\x00"  # msgpack: array of two, code 0; the value follows
 FAILURE = b"\x92\x01"  # code 1; the error map follows
+SMALL_CHECKPOINT = 256  # bytes up to which the size of a checkpoint is not counted
 NOTHING = SUCCESS + b"\xc0"  # what a sleep, or a wait that timed out, comes to
 
 
 def complete(run: LeasedRun, result: bytes) -> Operation:
     """End the run as completed. `result` is encoded (the return value's msgpack)."""
-    return ("c", run.id, run.g, result)
+    return ("C" if run.plain else "c", run.id, run.g, result)
 
 
 def fail(
@@ -67,6 +69,8 @@ def checkpoint(run: LeasedRun, step: str, envelope: bytes, events: Sequence[Sequ
 
     Answers DUP with the stored outcome if there was one: the events are then not appended.
     """
+    if run.plain and not events and len(envelope) <= SMALL_CHECKPOINT:
+        return ("K", run.id, run.g, step, envelope)
     return ("k", run.id, run.g, step, envelope, [list(fields) for fields in events])
 
 
@@ -85,6 +89,7 @@ def pend(
     EVENT (from `wait_spec`), SIGNAL (from `signal_spec`), INVOKE (from `invoke_spec`), RETRY: [error, failed try];
     SLEEP: nothing.
     """
+    run.plain = False
     return ("p", run.id, run.g, step, kind.value, delay_ms, at_ms, list(spec))
 
 

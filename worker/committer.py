@@ -32,7 +32,7 @@ REFUSED_PAUSE = 0.25  # seconds until a worker that was refused a lease asks aga
 IDLE_PUMP = 5.0  # seconds an idle worker goes without a pump at most
 
 #: Operations after which the run is no longer on this worker.
-_LEAVING = frozenset("cfrbmxs")
+_LEAVING = frozenset("Ccfrbmxs")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -107,7 +107,7 @@ class Decider:
 
     def leased(self, event: IngestEvent, match_index: int, g: bytes, now_ms: int) -> LeasedRun:
         """The run that the ingest script leased to this worker at once."""
-        match = event.portion()[0][match_index]
+        match = (plain := event.plain) or event.portion()[0][match_index]
         run = LeasedRun(
             match.run,
             self._app,
@@ -120,6 +120,7 @@ class Decider:
             int(event.score),
             now_ms,
             now_ms,
+            plain=plain is not None,
         )
         if event.partition:
             run.partition = event.partition

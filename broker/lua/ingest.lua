@@ -2,12 +2,12 @@
 --   worker that is idle when nothing else is ready
 -- precondition: the matches were made from the registry and wait versions that the call carries (R8)
 -- keys: <T>nil
--- arguments: offset ms, msgpack {app, w, seq, cap, inline_max, star, names, functions, claims, plain, events}
+-- arguments: offset ms, msgpack {app, w, seq, cap, inline_max, star, names, functions, plain, events}
 --   names: [name, registry version, wait version]; functions: [function key, queue, priority ms, 1 if its own queue, kind,
 --   1 if this worker may lease it]
---   plain: what makes one run that nothing delays or limits, and ends no wait; flat: stream id, name index, function
---     index, event id, index in claims, or 0 for an id that was not generated, event key, run id, score, data
---   claims: [name index, the beginning of the generated ids]
+--   plain: what makes one run that nothing delays or limits, and ends no wait, in groups: [name index, function index, ""
+--     or the beginning of the generated ids, and the lists of stream ids, event ids, event keys (empty: not needed),
+--     run ids, scores, data]; no event stands twice
 --   events: [stream id, name index, event id, event key, claim, score, data, matches, what few events have]
 --     claim: "" or the beginning of a generated id; matches: flat function index, run id, limiters
 --     what few events have: {buckets, envelope, verdicts, due, fields, bad, partition, reached, till, policies, cancels}
@@ -16,9 +16,9 @@
 --     and are made by this call ("": all); its matches are in the order of their function keys (R7)
 -- replies: {stale event indexes, leased (flat: event, match, g), candidates (flat: event, member, filter),
 --   {now, duplicates, created, "1": refused to lease or "gone", more}, unfinished (flat: event, reached),
---   plain ones that are leased, their g, if policies dropped some: flat function key, reason, count}
+--   by group how many of the plain ones are leased, their g, if policies dropped some: flat function key, reason, count}
 --   an event that is in none of these lists and not acknowledged erred: it is delivered again, in the end alone (R11)
---   Event indexes count the plain ones first.
+--   Event indexes count the plain ones first, group by group.
 -- uses: grow batch bells permit versions plain stream
 -- seldom uses: each
 local call = cmsgpack.unpack(ARGV[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -43,22 +44,22 @@ def ingest(
             table.append([match.function, queue, match.priority_ms, 1 if own else 0, kind, 1 if queue in queues else 0])
         return index
 
-    claims: dict[tuple[int, str], int] = {}
-    plain: list[Any] = []
+    groups: dict[tuple[str, str, str], _Group] = {}
+    seen: set[str] = set()
     others: list[int] = []
-    order: list[int] = []  # index among `events` of each event as the script counts them: the plain ones first
     for place, event in enumerate(events):
         match = event.plain
-        if match is None or match.function in own_queue:
+        if match is None or event.key in seen or match.function in own_queue:
+            seen.add(event.key)
             others.append(place)
             continue
-        name, claim = names[event.name], 0
-        if event.generated:
-            key = (name, event.id[:7])
-            claim = claims.get(key) or claims.setdefault(key, len(claims) + 1)
-        plain += (event.stream_id, name, function(match), event.id, claim, event.key, match.run, str(event.score))
-        plain.append(event.data)
-        order.append(place)
+        seen.add(event.key)
+        claim = event.id[:7] if event.generated else ""
+        common = (event.name, match.function, claim)
+        group = groups.get(common)
+        if group is None:
+            group = groups[common] = _Group(names[event.name], function(match), claim)
+        group.add(place, event, match.run)
     packed = []
     for place in others:
         event = events[place]
@@ -84,7 +85,6 @@ def ingest(
         if seldom or until or policies:
             row.append(_seldom(event, until, policies))
         packed.append(row)
-    order += others
     argument = pack(
         {
             "app": app,
@@ -95,12 +95,42 @@ def ingest(
             "star": star,
             "names": [[name, *versions[name]] for name in names],
             "functions": table,
-            "claims": list(claims),
-            "plain": plain,
+            "plain": [group.columns(inline_max) for group in groups.values()],
             "events": packed,
         }
     )
-    return Call("ingest", argument, lambda reply: _read(reply, order))
+    return Call("ingest", argument, lambda reply: _read(reply, [group.places for group in groups.values()], others))
+
+
+class _Group:
+    """Plain events with the same name and function: one list per value, as the script's commands need them."""
+
+    __slots__ = ("_claim", "_data", "_function", "_ids", "_keys", "_name", "_runs", "_scores", "_stream_ids", "places")
+
+    def __init__(self, name: int, function: int, claim: str) -> None:
+        self._name, self._function, self._claim = name, function, claim
+        self.places: list[int] = []  # indexes among the call's events
+        self._stream_ids: list[str] = []
+        self._ids: list[str] = []
+        self._keys: list[str] = []
+        self._runs: list[str] = []
+        self._scores: list[str] = []
+        self._data: list[bytes] = []
+
+    def add(self, place: int, event: IngestEvent, run: str) -> None:
+        self.places.append(place)
+        self._stream_ids.append(event.stream_id)
+        self._ids.append(event.id)
+        self._keys.append(event.key)
+        self._runs.append(run)
+        self._scores.append(str(event.score))
+        self._data.append(event.data)
+
+    def columns(self, inline_max: int) -> list[Any]:
+        bare = self._claim and max(map(len, self._data)) <= inline_max
+        keys = [] if bare else self._keys
+        common = [self._name, self._function, self._claim]
+        return [*common, self._stream_ids, self._ids, keys, self._runs, self._scores, self._data]
 
 
 def _seldom(event: IngestEvent, until: str, policies: Mapping[int, Any]) -> dict[str, Any]:
@@ -121,9 +151,10 @@ def _seldom(event: IngestEvent, until: str, policies: Mapping[int, Any]) -> dict
     }
 
 
-def _read(reply: list[Any], order: Sequence[int]) -> IngestReply:
+def _read(reply: list[Any], groups: Sequence[Sequence[int]], others: Sequence[int]) -> IngestReply:
     stale, granted, candidates, facts, unfinished, plain, g, *dropped = reply
-    leased = [(order[index], 0, g) for index in plain]
+    order = [*itertools.chain(*groups), *others]  # indexes among the call's events, as the script counts them
+    leased = [(place, 0, g) for places, count in zip(groups, plain, strict=False) for place in places[:count]]
     leased += [
         (order[int(e)], int(m), each) for e, m, each in zip(granted[::3], granted[1::3], granted[2::3], strict=True)
     ]

@@ -104,6 +104,7 @@ def leased_run(
         replay_of=text(fields.get(b"ro", b"")),
         kind=text(fields.get(b"kd", b"")),
         steps_elsewhere=fetch == b"1",
+        plain=fetch == b"p",
     )
     read_steps(run, pairs(steps))
     return run

@@ -5,13 +5,15 @@
 local context, plain_too = ...
 local call, acknowledged = context.call, context.acknowledged
 local PLAIN = { buckets = {}, due = 0, bad = '', partition = '', reached = '', till = '', policies = {}, cancels = {} }
-local before = #call.plain / 9
+local before = 0
+for _, group in ipairs(call.plain) do before = before + #group[4] end
 if plain_too then
-  local flat, events = call.plain, {}
-  for i = 1, #flat, 9 do
-    local claim = call.claims[flat[i + 4]]
-    events[#events + 1] = { flat[i], flat[i + 1], flat[i + 3], flat[i + 5], claim and claim[2] or '', flat[i + 7], flat[i + 8],
-      { flat[i + 2], flat[i + 6], '' } }
+  local events = {}
+  for _, group in ipairs(call.plain) do
+    for i, sid in ipairs(group[4]) do
+      events[#events + 1] = { sid, group[1], group[5][i], group[6][i] or '', group[3], group[8][i], group[9][i],
+        { group[2], group[7][i], '' } }
+    end
   end
   for _, event in ipairs(call.events) do events[#events + 1] = event end
   call.events, before = events, 0

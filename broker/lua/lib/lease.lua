@@ -20,7 +20,7 @@ local function grant_plain(rid, key, record, w, reply)
   local granted, runs = reply.granted, reply.runs
   granted[#granted + 1], granted[#granted + 2] = NOW_TEXT, rid
   reply.bytes = reply.bytes + #record[14]
-  runs[#runs + 1] = { rid, NOW_US_TEXT, record, '', NOTHING, '0' }
+  runs[#runs + 1] = { rid, NOW_US_TEXT, record, '', NOTHING, 'p' }
   return 1
 end
 

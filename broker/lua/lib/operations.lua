@@ -3,7 +3,7 @@
 local Operations = {}
 
 -- Every handler gets (op, r, context) with the record it may change, and answers nothing, or a status and its bytes.
-local apply = { k = Steps.checkpoint, p = Steps.pend, g = Steps.progress }
+local apply = { k = Steps.checkpoint, K = Steps.checkpoint, p = Steps.pend, g = Steps.progress }
 
 local function leave_worker(r) Batch.remove(T .. 'in:' .. r.w, r.rid) end
 
@@ -21,6 +21,8 @@ local function wait(r)
 end
 
 function apply.c(op, r, context) Finish.run(r, 'c', op[4], context.inline_max) end
+
+apply.C = apply.c
 
 function apply.f(op, r, context)
   if asked_to_stop(r, context) then return end
@@ -74,7 +76,7 @@ local function one(op, w, context)
   local r, ended = Record.held(op[2], op[3], w)
   if r then return apply[op[1]](op, r, context) end
   -- A repeated terminal operation: the reply to the first was lost (R17).
-  if ended and (op[1] == 'c' or op[1] == 'f' or op[1] == 'x') then return nil end
+  if ended and (op[1] == 'c' or op[1] == 'C' or op[1] == 'f' or op[1] == 'x') then return nil end
   return 'FENCED', ''
 end
 

@@ -4,85 +4,116 @@
 local Plain = {}
 
 local RUN = T .. 'r:'
-local WIDTH = 9 -- values per event, see ingest.lua
 
-local function claims_of(call, claim) return T .. 'sn:' .. call.app .. ':' .. claim[2] .. ':' .. call.names[claim[1]][1] end
-local function claim_of(call, key) return T .. 'sn:' .. call.app .. ':=' .. key end
+-- What the events of a group have in common, beside their keys: each by name. Answers what the claims of supplied ids begin
+-- with.
+local function prepare(call)
+  local place = T .. 'sn:' .. call.app .. ':'
+  for _, group in ipairs(call.plain) do
+    local columns = { sids = group[4], ids = group[5], keys = group[6], rids = group[7], scores = group[8], data = group[9] }
+    columns.name, columns.definition = call.names[group[1]][1], call.functions[group[2]]
+    if group[3] ~= '' then columns.claims = place .. group[3] .. ':' .. columns.name end
+    group.columns = columns
+  end
+  return place .. '='
+end
 
--- Whether each event is fresh, new (R2), and not among those whose runs take several calls (R7); and nothing is paused. Fills `gathered`: the
--- generated ids by claim.
-local function all_new(context, gathered)
-  local call, fresh = context.call, context.fresh
-  local flat, here, keys = call.plain, {}, { T .. 'po:' .. call.app, T .. 'pz' }
-  for i = 1, #call.claims do gathered[i] = {} end
-  for i = 1, #flat, WIDTH do
-    local claim = flat[i + 4]
-    local mark = claim > 0 and flat[i + 3] or flat[i + 5]
-    if here[mark] or not fresh[flat[i + 1]] then return false end
-    here[mark] = true
-    keys[#keys + 1] = RUN .. flat[i + 6]
-    if claim > 0 then
-      local ids = gathered[claim]
-      ids[#ids + 1] = mark
-    else
-      keys[#keys + 1] = claim_of(call, mark)
+-- Whether each event is fresh, new (R2), and not among those whose runs take several calls (R7); and nothing is paused.
+local function all_new(context, supplied)
+  local call, keys, n = context.call, { T .. 'po:' .. context.call.app, T .. 'pz' }, 2
+  for _, group in ipairs(call.plain) do
+    if not context.fresh[group[1]] then return false end
+    local columns, records = group.columns, {}
+    for i, rid in ipairs(columns.rids) do
+      local key = RUN .. rid
+      n = n + 1
+      records[i], keys[n] = key, key
+    end
+    columns.records = records
+    if not columns.claims then
+      for i = 1, #records do keys[n + i] = supplied .. columns.keys[i] end
+      n = n + #records
     end
   end
   -- A run that is left from long ago, when its event was ingested for the first time, counts as a claim.
   if redis.call('EXISTS', unpack(keys)) > 0 then return false end
-  for i, ids in ipairs(gathered) do
-    for _, known in ipairs(redis.call('SMISMEMBER', claims_of(call, call.claims[i]), unpack(ids))) do
-      if known == 1 then return false end
+  for _, group in ipairs(call.plain) do
+    local columns = group.columns
+    local known = columns.claims and redis.call('SMISMEMBER', columns.claims, unpack(columns.ids)) or {}
+    for i = 1, #known do
+      if known[i] == 1 then return false end
     end
   end
   return true
 end
 
-local function claim_all(call, gathered)
-  for i, ids in ipairs(gathered) do
-    local key = claims_of(call, call.claims[i])
-    redis.call('SADD', key, unpack(ids))
-    redis.call('PEXPIRE', key, 180000)
+local function claim_all(columns, supplied)
+  if columns.claims then
+    redis.call('SADD', columns.claims, unpack(columns.ids))
+    redis.call('PEXPIRE', columns.claims, 180000)
+  else
+    for i, key in ipairs(columns.keys) do redis.call('SET', supplied .. key, columns.sids[i], 'PX', 86400000) end
   end
 end
 
--- Answers the indexes of the events whose runs are leased; nil, and nothing is done, if one event needs a closer look.
-function Plain.ingest(context)
-  local call, lease, gathered = context.call, context.lease, {}
-  local flat, acknowledged = call.plain, context.acknowledged
-  if not flat[1] then return {} end
-  if not all_new(context, gathered) then return nil end
-  claim_all(call, gathered)
-  local leased, mine, ready, w = {}, {}, {}, lease.w
-  for i = 1, #flat, WIDTH do
-    local definition, rid, score, data = call.functions[flat[i + 2]], flat[i + 6], flat[i + 7], flat[i + 8]
-    local queue, name, kept = definition[2], call.names[flat[i + 1]][1], 'd'
-    if flat[i + 4] == 0 then redis.call('SET', claim_of(call, flat[i + 5]), flat[i], 'PX', 86400000) end
-    if #data > call.inline_max then kept, data = 'e', Payload.keep(flat[i + 5], data) end
-    acknowledged[#acknowledged + 1] = flat[i]
-    if Permit.at_once(lease, definition) then
-      lease.room = lease.room - 1
-      leased[#leased + 1] = (i - 1) / WIDTH
-      mine[#mine + 1], mine[#mine + 2] = NOW_TEXT, rid
-      redis.call('HSET', RUN .. rid, 's', 'r', 'g', NOW_US_TEXT, 'w', w, 'f', definition[1], 'q', queue, 'sc', score,
-        'n', name, 'i', flat[i + 3], 'b', NOW_TEXT, kept, data)
-    else
-      redis.call('HSET', RUN .. rid, 's', 'q', 'f', definition[1], 'q', queue, 'sc', score, 'n', name, 'i', flat[i + 3],
-        kept, data)
-      local runs = ready[queue]
-      if not runs then
-        runs = {}
-        ready[queue] = runs
-      end
-      runs[#runs + 1], runs[#runs + 2] = score, rid
-    end
+-- Where the data of an event is kept: the record's field, and its value.
+local function place(columns, i, inline_max)
+  local data = columns.data[i]
+  if #data <= inline_max then return 'd', data end
+  return 'e', Payload.keep(columns.keys[i], data)
+end
+
+-- The first `count` runs are leased.
+local function lease_some(columns, count, w, inline_max)
+  local f, queue, name, records, rids = columns.definition[1], columns.definition[2], columns.name, columns.records, columns.rids
+  local scores, ids, mine = columns.scores, columns.ids, {}
+  for i = 1, count do
+    mine[2 * i - 1], mine[2 * i] = NOW_TEXT, rids[i]
+    redis.call('HSET', records[i], 's', 'r', 'g', NOW_US_TEXT, 'w', w, 'f', f, 'q', queue, 'sc', scores[i], 'n', name,
+      'i', ids[i], 'b', NOW_TEXT, place(columns, i, inline_max))
   end
-  context.created = context.created + #flat / WIDTH
   Batch.send('ZADD', T .. 'in:' .. w, mine)
-  for queue, runs in pairs(ready) do
-    lease.left = true
-    Batch.send('ZADD', T .. 'q:' .. queue, Batch.backwards(runs))
-    Bells.ring(queue, #runs / 2)
+end
+
+-- The others are ready; backwards, as in Batch.flush.
+local function queue_others(columns, leased, inline_max)
+  local f, queue, name, records, rids = columns.definition[1], columns.definition[2], columns.name, columns.records, columns.rids
+  local scores, ids, ready, n = columns.scores, columns.ids, {}, 0
+  for i = #rids, leased + 1, -1 do
+    ready[n + 1], ready[n + 2] = scores[i], rids[i]
+    n = n + 2
+    redis.call('HSET', records[i], 's', 'q', 'f', f, 'q', queue, 'sc', scores[i], 'n', name, 'i', ids[i],
+      place(columns, i, inline_max))
+  end
+  Batch.send('ZADD', T .. 'q:' .. queue, ready)
+  Bells.ring(queue, n / 2)
+end
+
+-- Without room for all of several groups nobody goes first: the queue, which the next call leases from, has the order.
+local function room_for(groups, lease)
+  local number = 0
+  for _, group in ipairs(groups) do number = number + #group.columns.rids end
+  return (groups[2] and number > lease.room) and 0 or lease.room
+end
+
+-- Answers by group how many of its runs are leased: the first ones; nil, and nothing is done, if one event needs a closer look.
+function Plain.ingest(context)
+  local call, lease, acknowledged = context.call, context.lease, context.acknowledged
+  if not call.plain[1] then return {} end
+  local supplied, leased = prepare(call), {}
+  if not all_new(context, supplied) then return nil end
+  for _, group in ipairs(call.plain) do claim_all(group.columns, supplied) end
+  local room = room_for(call.plain, lease)
+  for g, group in ipairs(call.plain) do
+    local columns, count = group.columns, 0
+    local number = #columns.rids
+    if room > 0 and Permit.at_once(lease, columns.definition) then count = math.min(lease.room, number) end
+    lease.room, leased[g] = lease.room - count, count
+    lease.left = lease.left or count < number
+    lease_some(columns, count, lease.w, call.inline_max)
+    if count < number then queue_others(columns, count, call.inline_max) end
+    context.created = context.created + number
+    for _, sid in ipairs(columns.sids) do acknowledged[#acknowledged + 1] = sid end
   end
   return leased
 end

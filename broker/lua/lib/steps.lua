@@ -20,7 +20,7 @@ function Steps.checkpoint(op, r)
     redis.call('HINCRBY', r.key, 'sb', int(-#envelope))
     return 'INVALID', 'the results of its steps take more than 32 MiB together'
   end
-  for _, fields in ipairs(op[6]) do redis.call('XADD', T .. 'ev', '*', unpack(fields)) end
+  for _, fields in ipairs(op[6] or {}) do redis.call('XADD', T .. 'ev', '*', unpack(fields)) end
   redis.call('HSET', T .. 's:' .. r.rid, 'c:' .. step, envelope)
   if r.k and r.k ~= '0' then redis.call('HSET', r.key, 'k', '0') end
   if tonumber(r.np or '0') > 0 then Pending.drop(r.rid, step) end
