@@ -107,9 +107,11 @@ class Ingester:
                 self._full = True
         if self.interrupted:
             await self.finish()
-        self.interrupted = True  # a reply that is lost may have brought entries
-        entries = await self._reader.read(self._count())
-        self.interrupted = False
+        try:
+            entries = await self._reader.read(self._count())
+        except BaseException:
+            self.interrupted = True  # the reply that is lost may have brought entries
+            raise
         self.last_progress = time.monotonic()
         if entries:
             self._learn_size(entries)
