@@ -26,7 +26,7 @@ NAMES = {
         *("redis_errors_total", "run_queue_seconds", "run_duration_seconds", "step_duration_seconds"),
         *("timer_lateness_seconds", "commit_seconds", "commit_operations", "ready_runs", "ready_oldest_age_seconds"),
         *("parked_runs", "waiting_runs", "dead_letters", "stream_lag", "stream_pending", "workers", "runs_running"),
-        *("unaccounted_runs", "events_dropped_total"),
+        *("unaccounted_runs", "events_dropped_total", "steps_unreached_total"),
     )
 }
 
