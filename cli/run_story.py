@@ -86,13 +86,15 @@ def draw_run(story: Story) -> None:
         ]
         table(("step", "kind", "state", "attempt", "outcome"), rows, empty="")
         for step in story.steps:
-            if step.error is not None and step.error.traceback:
+            # The step that the run failed of is told below.
+            if step.error is not None and step.error.traceback and (run.error is None or run.error.step != step.key):
                 _draw_error(f"Error of step {step.key}", step.error)
     if run.state == "completed":
         heading("Result")
         block(json_text(run.result, indent=2))
     if run.error is not None and run.state != "completed":
-        _draw_error("Error" if run.done else "Error of the last attempt", run.error)
+        of_step = f" of step {run.error.step}" if run.error.step else ""
+        _draw_error(f"Error{of_step}" if run.done else f"Error{of_step}, of the last attempt", run.error)
 
 
 def step_state(name: str) -> str:

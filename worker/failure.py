@@ -62,11 +62,11 @@ class FailedElsewhere(Exception):
         super().__init__(failure.text)
         self.failure = failure
         # So that a log of this error shows where it came from.
-        self.__cause__ = InAnotherProcess(str(failure.error["traceback"]))
+        self.__cause__ = RaisedElsewhere(str(failure.error["traceback"]))
 
 
-class InAnotherProcess(Exception):
-    """The traceback of over there, where a log shows the cause of an error."""
+class RaisedElsewhere(Exception):
+    """The traceback of another process, or of a step before, where a log shows what was raised."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"

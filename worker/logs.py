@@ -9,11 +9,13 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from .failure import LONGEST_TRACEBACK, FailedElsewhere, message_of
+from ..define.errors import StepFailed
+from .failure import LONGEST_TRACEBACK, FailedElsewhere, RaisedElsewhere, message_of
 from .log_context import ContextFilter
 from .options import LogFormat
 
@@ -57,7 +59,7 @@ class TextFormatter(logging.Formatter):
         return line.translate(_HARMLESS)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
-        return _cut(super().formatException(ei), LONGEST_TRACEBACK)
+        return _formatted(ei, super().formatException)
 
 
 class JsonFormatter(logging.Formatter):
@@ -79,7 +81,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, default=str, ensure_ascii=False)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
-        return _cut(super().formatException(ei), LONGEST_TRACEBACK)
+        return _formatted(ei, super().formatException)
+
+
+def _formatted(ei: Any, format: Callable[[Any], str]) -> str:
+    told = ei[1]
+    return _cut(told.args[0].rstrip() if isinstance(told, RaisedElsewhere) else format(ei), LONGEST_TRACEBACK)
 
 
 def _plain(value: object) -> str:
@@ -191,6 +198,10 @@ def _trace(error: BaseException) -> Any:
     if isinstance(error, FailedElsewhere):
         cause = error.__cause__
         return type(cause), cause, None
+    if isinstance(error, StepFailed) and error.error.get("traceback"):
+        # Where the step's body raised says more than where the function called the step.
+        told = RaisedElsewhere(str(error.error["traceback"]))
+        return type(told), told, None
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OWN):
         trace = trace.tb_next

@@ -9,8 +9,10 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
+from ..broker.errors import UsageError
 from ..define.app import App
-from ..define.errors import DefinitionError, TargetError
+from ..define.errors import TargetError
+from .place import BGJOBS
 
 _FORM = "Name the app as MODULE:ATTRIBUTE (such as shop.jobs:app) or PATH.py:ATTRIBUTE, from the project's folder."
 
@@ -26,7 +28,7 @@ def load_app(target: str) -> App:
 
     Raises:
         TargetError: there is no such module or attribute, it is not an App, or importing it failed.
-        DefinitionError: a definition in the imported code is wrong.
+        UsageError: a definition in the imported code is wrong; the message begins with its place.
     """
     place, _, attribute = target.partition(":")
     if not place:
@@ -42,7 +44,8 @@ def load_app(target: str) -> App:
 def _import_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except DefinitionError:
+    except UsageError as error:
+        error.what = f"{_place(error)}{error.what}"
         raise
     except ModuleNotFoundError as error:
         missing = error.name or ""
@@ -56,6 +59,16 @@ def _import_module(name: str) -> ModuleType:
         raise _failed(name, error) from error
     except Exception as error:
         raise _failed(name, error) from error
+
+
+def _place(error: Exception) -> str:
+    """The line of the user's own that led to a wrong definition."""
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((BGJOBS, "<")) and "importlib" not in frame.filename
+    ]
+    return f"{Path(own[-1].filename).name}, line {own[-1].lineno}: " if own else ""
 
 
 def _import_file(path: Path) -> ModuleType:

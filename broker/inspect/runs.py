@@ -129,7 +129,7 @@ def _step(key: str, checkpoint: bytes | None, waiting: bytes | None, failures: i
             key=key,
             kind="step",
             state="failed" if failed else "completed",
-            attempt=failures + (0 if failed and failures else 1),
+            attempt=failures + 1,
             result=None if failed else envelope[1] if isinstance(envelope, list) else envelope,
             error=ErrorInfo.from_map(envelope[1]) if failed and isinstance(envelope[1], dict) else None,
         )

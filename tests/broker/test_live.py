@@ -270,3 +270,34 @@ async def test_an_unknown_run_is_told_from_one_that_will_come(redis_url: str, na
             await client.run(receipt.run_id("another"))
         with pytest.raises(RunNotFound):
             await client.result(receipt.run_id("another"), timeout=30)
+
+
+async def test_steps_tell_how_often_they_were_tried_and_that_their_run_has_ended(
+    redis_url: str, namespace: str
+) -> None:
+    """The last try counts; what an ended run leaves behind is neither waiting nor tried again."""
+    app = App("shop", backoff=60)
+
+    @app.function("order", on="go")
+    async def order(ctx: Context[Any]) -> None:
+        def no() -> None:
+            raise ValueError("no")
+
+        if ctx.event.data == "fails":
+            await ctx.step.with_options(retries=1).run("fails", no)
+        await asyncio.gather(ctx.step.sleep("nap", "1h"), ctx.step.run("again", no))
+
+    async with live(app, redis_url, namespace) as here:
+        failing = (await here.client.send("go", "fails")).run_id("order")
+        waiting = (await here.client.send("go")).run_id("order")
+        await here.state(waiting, RunState.WAITING)
+        found = {step.key: (step.state, step.attempt) for step in await here.client.steps(waiting)}
+        assert found == {"nap": ("waiting", 1), "again": ("retrying", 2)}
+        await here.client.cancel(waiting)
+        left = await here.client.steps(waiting)  # the sleep's record is removed soon, the failed step's is kept
+        assert {(step.state, step.attempt, step.due) for step in left} == {("unfinished", 1, None)}
+        await here.state(failing, RunState.WAITING)
+        here.advance(100)
+        await here.state(failing, RunState.FAILED)
+        [step] = await here.client.steps(failing)
+        assert (step.state, step.attempt, step.error and step.error.attempt) == ("failed", 2, 2)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bgjobs.define.errors import StepFailed
 from bgjobs.worker import log_context, logs
 from bgjobs.worker.log_context import RunLogger, Where
 from bgjobs.worker.logs import RunLog
@@ -131,6 +132,13 @@ def test_failures_and_retries_are_always_said(text: io.StringIO) -> None:
     assert "step charge failed (attempt 2), next attempt in 500 ms: TimeoutError" in said
     assert "failed for good (attempt 5)" in said
     assert "the right to this run was lost" in said
+
+
+def test_of_a_step_that_failed_for_good_the_log_shows_where_its_body_raised(text: io.StringIO) -> None:
+    body = 'Traceback (most recent call last):\n  File "jobs.py", line 7, in charge\nValueError: no such card\n'
+    RunLog().failed("00abc", "shop/f", 1, StepFailed("charge", {"type": "ValueError", "traceback": body}))
+    assert text.getvalue().endswith(body)
+    assert "Elsewhere" not in text.getvalue()
 
 
 def test_importing_the_worker_leaves_logging_alone() -> None:

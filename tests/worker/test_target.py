@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bgjobs import UsageError
 from bgjobs.define.errors import DefinitionError, TargetError
 from bgjobs.worker.target import load_app
 
@@ -83,3 +84,22 @@ def test_a_wrong_definition_keeps_its_own_error(project: Path) -> None:
     with pytest.raises(DefinitionError) as raised:
         load_app(f"{project.name}.wrong:app")
     assert not isinstance(raised.value, TargetError)
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ('on="bad name"', "is not a valid event name"),
+        ('cron="61 * * * *"', "The minute field '61'"),
+        ('on="a/b", timeout="soon"', "can't be read as a duration"),
+        ('on="a/b", retries=-1', "retries= is -1"),
+    ],
+)
+def test_a_wrong_definition_is_told_with_its_line_and_without_ours(project: Path, option: str, says: str) -> None:
+    text = f'from bgjobs import App\napp = App("shop")\n\n@app.function("f", {option})\nasync def f(ctx): ...\n'
+    (project / "line.py").write_text(text)
+    with pytest.raises(UsageError) as raised:
+        load_app(f"{project.name}.line:app")
+    assert str(raised.value).startswith("line.py, line 4: Function 'f': ")
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
