@@ -72,6 +72,22 @@ async def test_cancel_on_of_the_event_that_starts(redis_url: str, namespace: str
         assert ended == [2]
 
 
+async def test_an_invoked_run_is_cancelled_by_an_event(redis_url: str, namespace: str) -> None:
+    """Also with a clock that is ahead of the stream's."""
+    app = App("shop")
+
+    @app.function("ship", cancel_on=CancelOn("cancelled", match="event.data.order"))
+    async def ship(ctx: Context[Any]) -> None:
+        await ctx.step.sleep("pack", "1 hour")
+
+    async with live(app, redis_url, namespace) as here:
+        here.advance(300)
+        handle = await here.client.invoke("shop/ship", {"order": 1})
+        await here.state(handle.id, RunState.WAITING)
+        await here.client.send("cancelled", {"order": 1})
+        await here.state(handle.id, RunState.CANCELLED)
+
+
 async def test_a_run_that_starts_too_late_fails(redis_url: str, namespace: str) -> None:
     """R42: also while it is held back; `on_failure` and the dead letter say so."""
     app, told = App("shop"), list[str]()

@@ -37,7 +37,7 @@ end
 -- A replayed run can be cancelled as it could the first time; `from`: the run that it replays.
 function Cancelling.again(r, from, inline_max)
   local clauses = clauses_of(from)
-  if clauses[1] then Cancelling.watch(r, clauses, NOW_TEXT .. '-0', inline_max) end
+  if clauses[1] then Cancelling.watch(r, clauses, Stream.last(), inline_max) end
 end
 
 -- An event cancels: those that are older than it end, and it leaves its mark. Answers whether there may be more of them.

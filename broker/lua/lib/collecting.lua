@@ -75,7 +75,7 @@ local function debounce(entry, spec, inline_max)
     return 'waiting', spec.rid
   end
   local p, made = found.p, 'collected'
-  if Stream.before(p[6], spec.sid) then
+  if not Stream.before(spec.sid, p[6]) then
     replace(found.rid, spec, inline_max)
     p[5], p[6], made = spec.pri, spec.sid, 'replaced'
   end
@@ -107,7 +107,7 @@ end
 
 -- Give the event to the run that collects, or begin one.
 function Collecting.take(entry, spec, inline_max)
-  spec.sid = spec.sid or spec.t .. '-0'
+  spec.sid = spec.sid or Stream.last() -- of a cron tick
   if entry[1] == 'd' then return debounce(entry, spec, inline_max) end
   return batch(entry, spec, inline_max, spec.extra and spec.extra[1] == 'pk' and spec.extra[2] or '')
 end

@@ -60,7 +60,7 @@ local function attach(rid, spec, own, made, inline_max)
     if r.tf then redis.call('HSET', r.key, 'tf', r.tf) end
     if redis.call('HGET', r.key, 's') == 'q' then Timeouts.queued(r) end
   end
-  if own.c then Cancelling.watch(r, own.c[2], spec.sid or NOW_TEXT .. '-0', inline_max) end
+  if own.c then Cancelling.watch(r, own.c[2], spec.sid or Stream.last(), inline_max) end
 end
 
 -- As Create.run, for an event with policies; besides its answers 'waiting' (a run that collects events), 'collected' (it

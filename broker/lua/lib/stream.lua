@@ -10,6 +10,15 @@ function Stream.before(a, b)
   return tonumber(aseq) < tonumber(bseq)
 end
 
+-- The id of the latest event: every later one has a larger id, whatever the clocks say.
+function Stream.last()
+  if redis.call('EXISTS', T .. 'ev') == 0 then return '0-0' end
+  local info = redis.call('XINFO', 'STREAM', T .. 'ev')
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return info[i + 1] end
+  end
+end
+
 -- App -> the last id its group was given.
 function Stream.groups()
   local found = {}
