@@ -8,11 +8,13 @@ from typing import Any
 import msgpack
 import pytest
 
-from bgjobs.broker import ids
+from bgjobs.broker import ids, operations
 from bgjobs.broker.broker import Broker
 from bgjobs.broker.connection import Endpoint
-from bgjobs.broker.model import IngestEvent, IngestReply
+from bgjobs.broker.model import IngestEvent, IngestReply, PendKind, RunState
+from bgjobs.broker.transitions import cancel
 from tests.broker.driver import Driver, Function
+from tests.worker.executing import run_of
 
 FUNCTIONS = (
     Function(id="f", names=("go",)),
@@ -23,6 +25,7 @@ FUNCTIONS = (
 )
 NAMES = ("go", "go", "go", "away", "both", "slow", "unheard")
 QUEUES = ("shop:default", "shop:other")
+MINUTE = re.compile(r"^st:\d+")
 TIMES = re.compile(rb"1[6-9]\d{11,14}")  # now, in ms or us; the scores of the events below are small
 
 
@@ -77,9 +80,10 @@ def _without_times(value: Any) -> Any:
 
 
 async def _same(pair: tuple[Driver, Driver]) -> None:
-    one, other = [await driver.stored() for driver in pair]
-    for stored in (one, other):
-        stored.pop("ev")
+    one, other = [
+        {MINUTE.sub("st", name): value for name, value in (await driver.stored()).items() if name != "ev"}
+        for driver in pair
+    ]
     assert one.keys() == other.keys()
     for name in one:
         assert _without_times(one[name]) == _without_times(other[name]), name
@@ -113,3 +117,70 @@ async def test_both_paths_leave_the_same_behind(
         assert (first.created, first.duplicates, first.more) == (second.created, second.duplicates, second.more)
         assert len(first.leased) == len(second.leased)
         await _same(pair)
+
+
+async def _run(driver: Driver, *, plain: bool, steps: Sequence[bytes], result: bytes, at_once: bool) -> None:
+    """A run from its event to its end, by the verbs of plain runs or by the general ones."""
+    await _ingest(driver, [("1000-0", {b"n": b"go", b"i": b"e1", b"d": b"\xc0"})], capacity=1 if at_once else 0)
+    run = driver.run_of("e1")
+    if at_once:
+        record = await driver.record(run)
+        leased = run_of(id=run, g=record["g"].encode())
+    else:
+        (leased,) = await driver.lease()
+        assert leased.plain
+    leased.plain = plain
+    ended = [operations.complete(leased, result)]
+    for place, envelope in enumerate(steps):
+        checkpoint = operations.checkpoint(leased, f"step{place}", envelope)
+        assert (await driver.apply("w1", checkpoint)).status == "OK"
+        again = await driver.apply("w1", checkpoint)
+        assert (again.status, again.envelope) == ("DUP", envelope)
+    assert (await driver.apply("w1", *ended)).status == "OK"
+    assert (await driver.apply("w1", *ended)).status == "OK"  # the reply to the first was lost
+    late = operations.checkpoint(leased, "late", b"\x92\x00\x01")
+    assert (await driver.apply("w1", late)).status == "FENCED"
+    assert (await driver.apply("w2", *ended)).status == "FENCED"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("result", [b"\xc0", b"\xc4\xc8" + b"r" * 200])
+@pytest.mark.parametrize(
+    "steps", [(), (b"\x92\x00\x01",), (b"\x92\x00\x01", b"\x92\x00\xd9\xff" + b"s" * 255, b"\x92\x00\x02")]
+)
+async def test_plain_runs_end_as_all_runs_do(
+    pair: tuple[Driver, Driver], steps: Sequence[bytes], result: bytes, at_once: bool
+) -> None:
+    """R17: the same records, indexes and answers, also to repeated operations and to strangers."""
+    for driver, plain in zip(pair, (True, False), strict=True):
+        await driver.enlist("w2")
+        await _run(driver, plain=plain, steps=steps, result=result, at_once=at_once)
+    await _same(pair)
+
+
+async def test_a_plain_run_that_was_asked_to_stop_hears_of_it(driver: Driver) -> None:
+    """R43: its next checkpoint is kept and says so; a complete that was on its way wins."""
+    run = await driver.start()
+    assert run.plain
+    assert await driver.broker.do(cancel([run.id])) == ["requested"]
+    assert (await driver.apply("w1", operations.checkpoint(run, "a", b"\x92\x00\x01"))).status == "CANCEL"
+    assert (await driver.complete(run)).status == "OK"
+    assert await driver.state(run.id) is RunState.COMPLETED
+
+
+async def test_a_plain_run_whose_end_triggers_something_announces_it(driver: Driver) -> None:
+    """R12: the general path writes the lifecycle event."""
+    await driver.register(Function(id="f"), Function(id="after", names=("bgjobs/run.completed",)))
+    run = await driver.start()
+    assert (await driver.complete(run)).status == "OK"
+    assert [event.name for event in await driver.read()] == ["bgjobs/run.completed"]
+
+
+async def test_a_run_with_a_pending_step_is_plain_no_more(driver: Driver) -> None:
+    """R30: its timers are removed with its end."""
+    run = await driver.start()
+    await driver.apply("w1", operations.pend(run, "nap", PendKind.SLEEP, delay_ms=60_000))
+    assert not run.plain
+    assert (await driver.complete(run)).status == "OK"
+    await driver.fire()
+    assert await driver.raw.zcard(driver.keys("dl")) == 0
