@@ -42,6 +42,7 @@ def make_node() -> None:
 
 
 def main() -> None:
+    """Whatever is missing here and is no package of Python or Node is said when it is to be measured."""
     for requirements in sorted(REQUIREMENTS.glob("*.txt")):
         make(requirements)
     make_node()

@@ -10,7 +10,7 @@ from streaq import Worker
 from bench.apps.producing import CONCURRENCY, FOR_EVER, LINGER, REDIS, Data
 from bench.stamps import mark
 
-# Its default, 16, was slower here, and so is no limit of its own on what it fetches ahead.
+# Its default of 16 was a little slower here.
 worker: Any = Worker(redis_url=REDIS, concurrency=CONCURRENCY, anyio_kwargs={"use_uvloop": True})
 
 
