@@ -88,6 +88,8 @@ class Poked:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.looked = asyncio.Event()
+        self.looked.set()
 
     def poke(self) -> None:
         self.told.append("own")

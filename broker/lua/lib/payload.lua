@@ -10,6 +10,17 @@ function Payload.keep(key, data)
   return key
 end
 
+-- Whether `keep` can't err for any of these: nobody else's key stands where the data would be kept.
+function Payload.all_writable(keys, data, inline_max)
+  for i, value in ipairs(data) do
+    if #value > inline_max then
+      local kind = redis.call('TYPE', T .. 'e:' .. keys[i]).ok
+      if kind ~= 'none' and kind ~= 'hash' then return false end
+    end
+  end
+  return true
+end
+
 -- Adds to `fields` (flat HSET arguments) where the data is. `inline_max` bytes is decided once, by the broker's caller.
 function Payload.place(fields, key, data, inline_max)
   if #data <= inline_max then

@@ -39,6 +39,7 @@ local function all_new(context, supplied)
   if redis.call('EXISTS', unpack(keys)) > 0 then return false end
   for _, group in ipairs(call.plain) do
     local columns = group.columns
+    if not Payload.all_writable(columns.keys, columns.data, call.inline_max) then return false end
     local known = columns.claims and redis.call('SMISMEMBER', columns.claims, unpack(columns.ids)) or {}
     for i = 1, #known do
       if known[i] == 1 then return false end
