@@ -125,7 +125,7 @@ FAULTS = (
     Fault(
         "a parked run that is cancelled stays in its backlog",
         "lib/ready.lua",
-        "    Backlogs.unpark(r.rid, Limiters.missing(r))\n",
+        "    Backlogs.unpark(r.rid, Tokens.missing(r))\n",
         "",
     ),
     Fault(
@@ -150,21 +150,21 @@ FAULTS = (
     Fault(
         "a throttle is not charged",
         "lib/limiters.lua",
-        "local clock = math.min(ahead(ref, own) + own.every, own.burst * own.every)",
-        "local clock = ahead(ref, own)",
+        "if own.every then set_clock(ref, math.min(ahead(ref, own) + own.every, own.burst * own.every)) end",
+        "",
         throttled,
     ),
     Fault(
         "a throttle is charged again by who goes on",
         "lib/lease.lua",
-        "if r.l and not r.b then Limiters.started(rid, r.l) end",
-        "if r.l then Limiters.started(rid, r.l) end",
+        "if r.l and not r.b then reply.seldom().limiters.started(rid, r.l) end",
+        "if r.l then reply.seldom().limiters.started(rid, r.l) end",
         throttled_again,
     ),
     Fault(
         "a run that was ready starts although it is paused",
         "lib/lease.lua",
-        "    if Ready.caught(r) then return 0 end\n",
+        "    if reply.seldom().ready.caught(r) then return 0 end\n",
         "",
     ),
     Fault(
