@@ -138,9 +138,14 @@ def _traceback(error: BaseException) -> str:
         text = "".join(captured.format())
     except Exception as broken:
         return f"(the traceback can't be formatted: {type(broken).__name__})"
-    text = _OWN_TYPES.sub(r"bgjobs.\1", text.encode("utf-8", "backslashreplace").decode())
+    text = as_imported(text.encode("utf-8", "backslashreplace").decode())
     # The end says what was raised and where.
     return text if len(text) <= LONGEST_TRACEBACK else "...\n" + text[-LONGEST_TRACEBACK:]
+
+
+def as_imported(text: str) -> str:
+    """A traceback in which our own exceptions have the names by which users import them."""
+    return _OWN_TYPES.sub(r"bgjobs.\1", text)
 
 
 def _drop_own_frames(captured: traceback.TracebackException) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..define.errors import StepFailed
-from .failure import LONGEST_TRACEBACK, FailedElsewhere, RaisedElsewhere, message_of
+from .failure import LONGEST_TRACEBACK, FailedElsewhere, RaisedElsewhere, as_imported, message_of
 from .log_context import ContextFilter
 from .options import LogFormat
 
@@ -86,7 +86,9 @@ class JsonFormatter(logging.Formatter):
 
 def _formatted(ei: Any, format: Callable[[Any], str]) -> str:
     told = ei[1]
-    return _cut(told.args[0].rstrip() if isinstance(told, RaisedElsewhere) else format(ei), LONGEST_TRACEBACK)
+    return _cut(
+        told.args[0].rstrip() if isinstance(told, RaisedElsewhere) else as_imported(format(ei)), LONGEST_TRACEBACK
+    )
 
 
 def _plain(value: object) -> str:

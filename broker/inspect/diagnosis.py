@@ -223,7 +223,11 @@ def _timers(condition: Condition) -> Iterator[Check]:
 
 def _letters(condition: Condition) -> Iterator[Check]:
     if condition.dead_letters:
-        yield _hint("dead letters", f"There are {condition.dead_letters:,}.", "Look at them: bgjobs dlq list")
+        yield _hint(
+            "dead letters",
+            f"There {'is' if condition.dead_letters == 1 else 'are'} {condition.dead_letters:,}.",
+            "Look at them: bgjobs dlq list",
+        )
     else:
         yield _ok("dead letters", "none")
 
