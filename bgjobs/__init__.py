@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from .broker.receipt import BulkReceipt, Receipt
     from .broker.run_info import ErrorInfo, Progress, RunInfo, StepInfo
     from .broker.scheduling import ScheduleInfo
-    from .define.admission import Singleton, Throttle
+    from .define.admission import Fairness, Singleton, Throttle
     from .define.app import App
     from .define.arrivals import Batch, CancelOn, Debounce, Idempotency, RateLimit
     from .define.errors import (
@@ -101,6 +101,7 @@ __all__ = [
     "EventTooLarge",
     "EventValidationError",
     "Explanation",
+    "Fairness",
     "Function",
     "FunctionInfo",
     "FunctionNotFound",
@@ -204,7 +205,7 @@ _HOMES = {
         "StepInfo",
     ),
     "broker.scheduling": ("ScheduleInfo",),
-    "define.admission": ("Singleton", "Throttle"),
+    "define.admission": ("Fairness", "Singleton", "Throttle"),
     "define.app": ("App",),
     "define.arrivals": (
         "Batch",

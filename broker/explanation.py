@@ -21,6 +21,7 @@ class HoldReason(StrEnum):
     SUSPECT = "suspect"  # workers died with it; it starts alone
     CONCURRENCY = "concurrency"
     THROTTLE = "throttle"
+    FAIRNESS = "fairness"  # others of its value are ready, and take their turns first
     SINGLETON = "singleton"  # another run of it is under way
     PAUSED = "paused"  # its function, its queue, or its value of a key
     SLEEP = "sleep"

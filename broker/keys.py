@@ -37,6 +37,8 @@ T lo  hash: limiter definition -> msgpack of what an operator says instead, sinc
     code gives another value
 T lc:<limiter>  set: runs that hold a slot, or that a throttle let in and that have not started; while held
 T lt:<limiter>  string: clock of a throttle: ms up to which its starts use up its rate; until it is past
+T fr:<limiter>  zset: ready runs of one value of a fairness key -> score; while ready
+T fk:<limiter definition>  zset: value of a fairness key -> score of its last ready run; while ready
 T sg:<limiter>  string: the run that owns a singleton; until it ends
 T pz  hash: `f|<function key>`, `q|<app>:<queue>`, `k|<function key>|<limiter>` -> c (paused) or o (resumed, letting
     go), and msgpack of since when, by whom, what, why; until resumed and all let go

@@ -26,6 +26,11 @@ def throttle_limiter(function_key: str, key: str | None) -> str:
     return part(f"throttle\0{function_key}\0{key or ''}")
 
 
+def fairness_limiter(function_key: str, key: str) -> str:
+    """The windows of one function's values."""
+    return part(f"fairness\0{function_key}\0{key}")
+
+
 def singleton_limiter(function_key: str, key: str | None) -> str:
     """The singleton of one function."""
     return part(f"singleton\0{function_key}\0{key or ''}")

@@ -13,7 +13,7 @@ from .errors import FunctionNotFound, NotFound, UsageError
 from .event import FunctionRef
 from .inspect.apps import read_apps
 from .inspect.registry import parse_registry
-from .limiter_ids import own_limiter, shared_limiter, singleton_limiter, throttle_limiter, value_part
+from .limiter_ids import fairness_limiter, own_limiter, shared_limiter, singleton_limiter, throttle_limiter, value_part
 from .requests import Requests
 from .transitions import pause as pause_call
 from .transitions import resume as resume_call
@@ -120,6 +120,9 @@ def _keys_of(function: str, definition: Mapping[str, Any]) -> Iterator[tuple[str
     throttle = definition.get("throttle") or {}
     if throttle.get("key"):
         yield throttle["key"], throttle_limiter(function, throttle["key"]) + ".{value}~"
+    fairness = definition.get("fairness") or {}
+    if fairness.get("key"):
+        yield fairness["key"], fairness_limiter(function, fairness["key"]) + ".{value}%"
     singleton = definition.get("singleton") or {}
     if singleton.get("key"):
         yield singleton["key"], singleton_limiter(function, singleton["key"]) + ".{value}="

@@ -9,7 +9,7 @@ from ..broker import defaults
 from .durations import Duration, seconds
 from .errors import DefinitionError
 from .keys import compile_key
-from .registry import SingletonData, ThrottleData
+from .registry import FairnessData, SingletonData, ThrottleData
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,43 @@ def singleton_of(option: object) -> Singleton | None:
             raise DefinitionError(
                 f"singleton= is {option!r}.", remedy='Give "skip", "cancel", or bgjobs.Singleton("skip", key=...).'
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """The values of a key take turns: however many runs one of them has, another's wait for a window of them at most.
+
+    Args:
+        key: a path such as "event.data.tenant", or a CEL expression. Events in which it is missing share one value.
+        window: how many runs of one value may be ready at a time, 1 to 1,000,000. A worker with room for more than that
+            takes several turns to fill if only one value has runs.
+    """
+
+    key: str
+    window: int = defaults.FAIRNESS_WINDOW
+
+    def __post_init__(self) -> None:
+        _check_count(self.window, "The window of a fairness")
+        object.__setattr__(self, "key", compile_key(self.key).text)
+
+    def as_data(self) -> FairnessData:
+        """What the registry holds of it."""
+        return FairnessData(key=self.key, window=self.window)
+
+
+FairnessOption: TypeAlias = str | Fairness | None
+
+
+def fairness_of(option: object) -> Fairness | None:
+    """What a decorator's `fairness=` means. Raises DefinitionError."""
+    if option is None or isinstance(option, Fairness):
+        return option
+    if isinstance(option, str):
+        return Fairness(option)
+    raise DefinitionError(
+        f"fairness= is {option!r}.",
+        remedy='Give a path such as "event.data.tenant", or bgjobs.Fairness(path, window=8).',
+    )
 
 
 def throttle_of(option: object) -> Throttle | None:

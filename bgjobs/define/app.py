@@ -122,6 +122,7 @@ class App(Verbs):
             singleton: "skip", "cancel" or `bgjobs.Singleton(mode, key=...)`: one run at a time; a further event is
                 dropped, or ends the run and follows it.
             throttle: `bgjobs.Throttle(100, "1 minute")`: runs start at that rate; the others wait in order.
+            fairness: a path such as "event.data.tenant", or `bgjobs.Fairness(path, window=8)`: its values take turns.
             idempotency: what makes two events the same, a path such as "event.data.order_id", or `bgjobs.Idempotency`:
                 within 24 h, or its period, only the first starts a run.
             rate_limit: `bgjobs.RateLimit(10, "1 minute")`: events beyond it start no run, and are counted.

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypedDict,
 
 from ..broker.ids import function_key
 from ..broker.validation import INVOKE
-from .admission import Singleton, SingletonOption, Throttle, singleton_of, throttle_of
+from .admission import (
+    Fairness,
+    FairnessOption,
+    Singleton,
+    SingletonOption,
+    Throttle,
+    fairness_of,
+    singleton_of,
+    throttle_of,
+)
 from .arrivals import (
     Batch,
     CancelOn,
@@ -25,6 +34,7 @@ from .arrivals import (
     rate_limit_of,
     run_timeout_of,
 )
+from .callables import is_async, is_callable
 from .durations import Duration
 from .errors import DefinitionError
 from .matching import trigger_matches
@@ -65,6 +75,7 @@ class FunctionOptions(TypedDict, total=False):
     concurrency: ConcurrencyOption
     throttle: Throttle | None
     singleton: SingletonOption
+    fairness: FairnessOption
     idempotency: IdempotencyOption
     rate_limit: RateLimit | None
     debounce: Debounce | None
@@ -94,6 +105,7 @@ class FunctionDefinition:
     concurrency: tuple[Concurrency, ...]
     throttle: Throttle | None
     singleton: Singleton | None
+    fairness: Fairness | None
     idempotency: Idempotency | None
     rate_limit: RateLimit | None
     debounce: Debounce | None
@@ -147,6 +159,7 @@ class FunctionDefinition:
             ),
             throttle=None if self.throttle is None else self.throttle.as_data(),
             singleton=None if self.singleton is None else self.singleton.as_data(),
+            fairness=None if self.fairness is None else self.fairness.as_data(),
             **arrival_data(self.idempotency, self.rate_limit, self.debounce, self.batch, self.cancel_on),
             start_timeout=self.start_timeout,
             finish_timeout=self.finish_timeout,
@@ -228,6 +241,7 @@ def define(
         concurrency=concurrency_limits(options.get("concurrency", ())),
         throttle=throttle_of(options.get("throttle")),
         singleton=singleton_of(options.get("singleton")),
+        fairness=fairness_of(options.get("fairness")),
         idempotency=Idempotency.of(options.get("idempotency")),
         rate_limit=rate_limit_of(options.get("rate_limit")),
         debounce=debounce,
@@ -255,7 +269,7 @@ def check_callable(id: str, callable: object) -> None:
     Raises:
         DefinitionError: it can't.
     """
-    if inspect.isclass(callable) or not _is_callable(callable):
+    if inspect.isclass(callable) or not is_callable(callable):
         raise DefinitionError(
             f"{id!r} decorates {callable!r}, which is no function.",
             remedy="Put the decorator, with its arguments in parentheses, on a `def` or `async def`.",
@@ -279,15 +293,3 @@ def check_callable(id: str, callable: object) -> None:
             f"{id!r} decorates a function that can't be called with one argument.",
             remedy="Give it one parameter, the context: `async def process_order(ctx: bgjobs.Context)`.",
         ) from None
-
-
-def is_async(callable: Callable[..., Any]) -> bool:
-    """Whether calling it gives a coroutine; looks through partials and objects with `__call__`."""
-    inner = callable
-    while isinstance(inner, functools.partial):
-        inner = inner.func
-    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
-
-
-def _is_callable(value: object) -> bool:
-    return hasattr(value, "__call__")  # noqa: B004

@@ -107,6 +107,14 @@ class CancelOnData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FairnessData:
+    """A key whose values take turns."""
+
+    key: str
+    window: int = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """A function as the registry holds it."""
 
@@ -129,6 +137,7 @@ class Definition:
     debounce: DebounceData | None = None
     batch: BatchData | None = None
     singleton: SingletonData | None = None
+    fairness: FairnessData | None = None
     cancel_on: tuple[CancelOnData, ...] = ()
     start_timeout: float | None = None  # seconds, from queued to the first lease
     finish_timeout: float | None = None  # seconds, from the first lease
@@ -146,7 +155,7 @@ class Definition:
     @property
     def holds_back(self) -> bool:
         """Whether its runs may wait for others, so that their order of arrival counts."""
-        return bool(self.concurrency) or self.throttle is not None or self.singleton is not None
+        return bool(self.concurrency) or any((self.throttle, self.singleton, self.fairness))
 
     @property
     def decides_on_arrival(self) -> bool:
@@ -190,6 +199,7 @@ _SINGLE: Mapping[str, type] = {
     "debounce": DebounceData,
     "batch": BatchData,
     "singleton": SingletonData,
+    "fairness": FairnessData,
 }
 
 

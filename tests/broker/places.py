@@ -23,6 +23,7 @@ async def complaints(driver: Driver, limits: dict[str, int]) -> list[str]:
     found += _slots(stored, runs, limits)
     found += _backlogs(stored, limits)
     found += _singletons(stored, runs)
+    found += _windows(stored, runs, limits)
     found += [f"erred: {member}" for member, _ in stored.get("bad", [])]
     return found
 
@@ -101,6 +102,8 @@ def _slots(stored: dict[str, Any], runs: dict[str, Any], limits: dict[str, int])
             if record[b"s"] not in (b"q", b"r") and not (record[b"s"] == b"w" and record[b"h"] == b"2"):
                 found.append(f"{run} {_text(record)} holds slots")
             for ref in slots(record):
+                if ref.endswith("%"):  # a place among the ready, not a slot
+                    continue
                 holders[ref].add(run.encode())
         elif record[b"s"] == b"r" and b"l" in record:
             found.append(f"{run} {_text(record)} runs without its slots")
@@ -110,6 +113,16 @@ def _slots(stored: dict[str, Any], runs: dict[str, Any], limits: dict[str, int])
             found.append(f"slots of {ref}: {sets.get(ref)}, by records {holders[ref]}")
         if len(holders[ref]) > _limit(ref, limits):
             found.append(f"{len(holders[ref])} hold {ref}")
+    return found
+
+
+def _windows(stored: dict[str, Any], runs: dict[str, Any], limits: dict[str, int]) -> list[str]:
+    found = []
+    for name, members in stored.items():
+        if name.startswith("fr:"):
+            found += [f"{run!r} is in {name}" for run, _ in members if runs[run.decode()][b"s"] != b"q"]
+            if len(members) > _limit(name[3:], limits):
+                found.append(f"{len(members)} are ready in {name}")
     return found
 
 
@@ -133,8 +146,9 @@ def _backlogs(stored: dict[str, Any], limits: dict[str, int]) -> list[str]:
     }
     found = []
     if (
-        held != {backlog: (holder.get(backlog), score) for backlog, score in heads.items()}
+        held.keys() != heads.keys()
         or holder.keys() != heads.keys()
+        or any(ref != holder[each] or (score != heads[each] and "%" not in each) for each, (ref, score) in held.items())
     ):
         found.append(f"backlogs {heads}, held {held}, by {holder}")
     timers = {member for member, _ in stored.get("dl", [])}
@@ -143,6 +157,8 @@ def _backlogs(stored: dict[str, Any], limits: dict[str, int]) -> list[str]:
             full = f"sg:{ref[3:]}" in stored
         elif ref.startswith("!"):
             full = stored["pz"][ref[1:].encode()].startswith(b"c")
+        elif ref.endswith("%"):
+            full = len(stored.get(f"fr:{ref}", ())) >= _limit(ref, limits)
         else:  # of a throttle: its burst is used up; else time gives room, by a timer
             full = len(stored.get(f"lc:{ref}", ())) >= _limit(ref, limits)
         if not full and f"l|{ref}".encode() not in timers:
@@ -152,7 +168,7 @@ def _backlogs(stored: dict[str, Any], limits: dict[str, int]) -> list[str]:
 
 def _limit(ref: str, limits: dict[str, int]) -> int:
     """Of a throttle: its burst."""
-    return limits[ref.rstrip("~").split(".")[0]]
+    return limits[ref.rstrip("~%").split(".")[0]]
 
 
 def _text(record: dict[bytes, bytes]) -> str:

@@ -10,7 +10,7 @@ from bgjobs.broker.transitions import cancel, replay
 from tests.broker.driver import NO_ERROR, Driver, Function
 from tests.broker.places import complaints
 
-LIMITS = {"A": 2, "B": 1, "C": 1, "T": 2}
+LIMITS = {"A": 2, "B": 1, "C": 1, "T": 2, "W": 2}
 FUNCTIONS = (
     Function(id="free"),
     Function(id="a", limiters="A", limits={"A": 2}),
@@ -19,6 +19,7 @@ FUNCTIONS = (
     Function(id="ac", limiters=lambda data: f"A C.{data}", limits={"C": 1}),
     Function(id="abc", limiters=lambda data: f"A B C.{data}"),
     Function(id="held", limiters=lambda data: f"A C.{data}+"),
+    Function(id="fair", limiters=lambda data: f"B W.{data}%", limits={"W": 2}),
     Function(id="paced", limiters=lambda data: f"A T.{data}~", limits={"T": "10 1000 2"}),
 )
 QUEUES = ("shop:default", "shop:other")

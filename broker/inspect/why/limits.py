@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ...conversation import Command, Talk, reliably
 from ...explanation import Holder
-from ...limiter_ids import own_limiter, shared_limiter, throttle_limiter
+from ...limiter_ids import fairness_limiter, own_limiter, shared_limiter, throttle_limiter
 from ...model import RunState
 from ...run_info import moment
 from ..apps import AppInfo
@@ -47,6 +47,11 @@ def meanings(apps: Iterable[AppInfo]) -> dict[str, Meaning]:
                 key = throttle.get("key")
                 text = f"the throttle of {function}" + (f" per {key}" if key else "")
                 found[throttle_limiter(function, key)] = Meaning(text=text, name=function, key=key)
+            fairness = definition.get("fairness")
+            if fairness:
+                key = fairness["key"]
+                text = f"the turns of {function} per {key}"
+                found[fairness_limiter(function, key)] = Meaning(text=text, name=function, key=key)
     return found
 
 
@@ -66,7 +71,7 @@ class Limit:
 
     @property
     def definition(self) -> str:
-        return self.reference.rstrip("~").partition(".")[0]
+        return self.reference.rstrip("~%").partition(".")[0]
 
     @property
     def room(self) -> float:
@@ -97,9 +102,10 @@ def read_limits(asking: Asking, references: Sequence[str]) -> Talk[list[Limit]]:
     keys, found = asking.keys, list[Limit]()
     commands: list[Command] = []
     for reference in references:
-        definition = reference.rstrip("~").partition(".")[0]
+        definition = reference.rstrip("~%").partition(".")[0]
+        fair = reference.endswith("%")
         commands += [
-            ("SCARD", keys(f"lc:{reference}")),
+            ("ZCARD", keys(f"fr:{reference}")) if fair else ("SCARD", keys(f"lc:{reference}")),
             ("HGET", keys("lm"), definition),
             ("GET", keys(f"lt:{reference}")),
         ]
@@ -117,9 +123,15 @@ def read_limits(asking: Asking, references: Sequence[str]) -> Talk[list[Limit]]:
     return found
 
 
+def _members(asking: Asking, reference: str) -> Command:
+    if reference.endswith("%"):
+        return ("ZRANGE", asking.keys(f"fr:{reference}"), 0, HOLDERS - 1)
+    return ("SRANDMEMBER", asking.keys(f"lc:{reference}"), HOLDERS)
+
+
 def read_holders(asking: Asking, reference: str) -> Talk[tuple[Holder, ...]]:
     """Runs that hold a slot, at most 20, those that started first leading."""
-    (reply,) = yield from reliably(asking.patience, ("SRANDMEMBER", asking.keys(f"lc:{reference}"), HOLDERS))
+    (reply,) = yield from reliably(asking.patience, _members(asking, reference))
     return (yield from describe_runs(asking, [run.decode() for run in reply]))
 
 

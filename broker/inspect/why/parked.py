@@ -48,7 +48,7 @@ def explain_parked(asking: Asking, facts: Facts) -> Talk[list[Hold]]:
         meaning = known.get(limit.definition)
         value = _value(event, None if meaning is None else meaning.key)
         hold = Hold(
-            reason=HoldReason.THROTTLE if limit.throttles else HoldReason.CONCURRENCY,
+            reason=_reason(limit),
             text=_sentence(limit, "" if meaning is None else meaning.text, value, ahead),
             name="" if meaning is None else meaning.name,
             ahead=ahead,
@@ -59,6 +59,12 @@ def explain_parked(asking: Asking, facts: Facts) -> Talk[list[Hold]]:
         )
         holds.insert(0 if first else len(holds), hold)
     return holds
+
+
+def _reason(limit: Limit) -> HoldReason:
+    if limit.throttles:
+        return HoldReason.THROTTLE
+    return HoldReason.FAIRNESS if limit.reference.endswith("%") else HoldReason.CONCURRENCY
 
 
 def _missing(facts: Facts) -> str:

@@ -33,7 +33,9 @@ end
 
 local function hold(list, ref, score)
   redis.call('HSET', T .. 'bh', list, ref)
-  redis.call('ZADD', T .. 'lb:' .. ref, score, list)
+  -- One that takes turns with others keeps its turn, however many runs are added to it.
+  local fair = Fairness.ref(list) and redis.call('ZADD', T .. 'lb:' .. ref, 'NX', Fairness.turn(list, ref, score), list)
+  if not fair then redis.call('ZADD', T .. 'lb:' .. ref, score, list) end
   Limiters.wake(ref)
 end
 
@@ -45,7 +47,8 @@ end
 -- After the head of a backlog went: the next head's score counts, or nothing is held any more.
 local function next_head(list, ref)
   local head = first(T .. 'bk:' .. list)
-  if head[1] then redis.call('ZADD', T .. 'lb:' .. ref, head[2], list) else let_go(list, ref) end
+  if not head[1] then return let_go(list, ref) end
+  redis.call('ZADD', T .. 'lb:' .. ref, Fairness.turn(list, ref, head[2]), list)
 end
 
 -- Put the run into the backlog `list`, which `ref` holds.
@@ -61,7 +64,7 @@ function Backlogs.admit(rid, list, score)
     Backlogs.park(rid, list, ref, score)
     return false
   end
-  Limiters.take(rid, list)
+  Limiters.take(rid, list, score)
   return true
 end
 
@@ -102,6 +105,8 @@ end
 
 -- Give back the slots of a run, then let others in.
 function Backlogs.release(rid, list, start)
-  for _, ref in ipairs(refs(list)) do redis.call('SREM', T .. 'lc:' .. ref, rid) end
+  for _, ref in ipairs(refs(list)) do
+    if string.sub(ref, -1) == '%' then Fairness.leave(rid, ref) else redis.call('SREM', T .. 'lc:' .. ref, rid) end
+  end
   for _, ref in ipairs(refs(list)) do Backlogs.drain(ref, start) end
 end

@@ -35,12 +35,12 @@ function Create.run(spec, inline_max, lease)
   Payload.place(fields, spec.key, spec.data, inline_max)
   redis.call('HSET', key, unpack(fields))
   if leased then
-    if spec.l ~= '' then Limiters.started(spec.rid, spec.l) end
+    if spec.l ~= '' then Ready.started(spec) end
     Batch.add(T .. 'in:' .. lease.w, NOW_TEXT, spec.rid)
     return 'running'
   end
   if not admitted then return 'parked' end
-  Batch.add(T .. 'q:' .. spec.q, spec.sc, spec.rid)
+  Batch.add(T .. 'q:' .. spec.q, Fairness.place(spec.rid, spec.l, spec.sc), spec.rid)
   Bells.ring(spec.q, 1)
   return 'queued'
 end

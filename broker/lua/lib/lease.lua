@@ -30,12 +30,12 @@ local function grant(rid, w, reply)
   if not reply.paused and plain(record) then return grant_plain(rid, key, record, w, reply) end
   for i = 1, #record, 2 do r[record[i]] = record[i + 1] end
   if r.s ~= 'q' then return 0 end
+  r.rid, r.key = rid, key
   if reply.paused then
-    r.rid, r.key = rid, key
     reply.looked = reply.looked + 1
     if reply.seldom().ready.caught(r) then return 0 end
   end
-  if r.l and not r.b then reply.seldom().limiters.started(rid, r.l) end
+  if r.l and string.find(r.l, '[~%%]') then reply.seldom().ready.started(r) end
   local g = Record.fence(r.g)
   if r.b then
     redis.call('HSET', key, 's', 'r', 'w', w, 'g', g)

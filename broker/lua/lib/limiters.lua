@@ -1,10 +1,10 @@
 -- purpose: what a limiter counts, and how much room it has; how their references read says tokens.lua
--- uses: clock tokens
+-- uses: clock tokens fairness
 local Limiters = { specs = {} }
 
 -- T:lm has per definition a limit, or "<limit> <period ms> <burst>" of a throttle.
 local function spec(ref)
-  local definition = string.match(ref, '^[^.~]+')
+  local definition = string.match(ref, '^[^.~%%]+')
   local found = Limiters.specs[definition]
   if not found then
     local stored = redis.call('HGET', T .. 'lm', definition) or ''
@@ -41,14 +41,17 @@ function Limiters.free(ref)
   end
   local own = spec(ref)
   local room = own.limit
+  if string.sub(ref, -1) == '%' then return room - Fairness.ready(ref) end
   if own.every then room = math.floor(own.burst - ahead(ref, own) / own.every + 1e-6) end
   return room - redis.call('SCARD', T .. 'lc:' .. ref)
 end
 
-function Limiters.take(rid, list)
+function Limiters.take(rid, list, score)
   for _, ref in ipairs(Tokens.refs(list)) do
     if string.sub(ref, 1, 3) == '!s|' then
       redis.call('SET', T .. 'sg:' .. string.sub(ref, 4), rid)
+    elseif string.sub(ref, -1) == '%' then
+      Fairness.enter(rid, ref, score)
     elseif string.sub(ref, 1, 1) ~= '!' then
       redis.call('SADD', T .. 'lc:' .. ref, rid)
     end

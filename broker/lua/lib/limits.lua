@@ -10,7 +10,7 @@ local function hold(name, value)
   redis.call('HSET', T .. 'lm', name, value)
   if not before or (tonumber(value) or math.huge) < (tonumber(before) or 0) then return end
   for _, ref in ipairs(redis.call('HVALS', T .. 'bh')) do
-    if string.match(ref, '^[^.~]+') == name then redis.call('ZADD', T .. 'dl', NOW_TEXT, 'l|' .. ref) end
+    if string.match(ref, '^[^.~%%]+') == name then redis.call('ZADD', T .. 'dl', NOW_TEXT, 'l|' .. ref) end
   end
 end
 

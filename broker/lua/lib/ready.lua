@@ -9,8 +9,8 @@ local function queue_key(queue, crashes)
   return T .. 'q:' .. queue
 end
 
-local function push(rid, queue, score, crashes)
-  Batch.add(queue_key(queue, crashes), score, rid)
+local function push(rid, queue, score, crashes, list)
+  Batch.add(queue_key(queue, crashes), Fairness.place(rid, list, score), rid)
   Bells.ring(queue, 1)
 end
 
@@ -35,10 +35,10 @@ local function start_parked(rid, score, list)
     local code = Gates.closed(rid, r.f, r.q, r.l, true)
     if code then return park(r, code) end
   end
-  Limiters.take(rid, list)
+  Limiters.take(rid, list, score)
   local r = redis.call('HMGET', key, 'q', 'k')
   redis.call('HSET', key, 'h', '1')
-  push(rid, r[1], score, r[2])
+  push(rid, r[1], score, r[2], list)
 end
 
 -- As `park`; the run gives its slots back to those that may start, but for what it keeps while it waits.
@@ -58,16 +58,12 @@ end
 function Ready.enter(r, again)
   redis.call('HSET', r.key, 's', 'q')
   local code = Gates.closed(r.rid, r.f, r.q, r.l, again)
-  if code then
-    hold_back(r, code)
-    return false
-  end
+  if code then return hold_back(r, code) end
   if r.l and r.h ~= '1' then
-    if not Ready.admit(r) then return false end
+    if not Ready.admit(r) then return end
     redis.call('HSET', r.key, 'h', '1')
   end
-  push(r.rid, r.q, r.sc, r.k)
-  return true
+  push(r.rid, r.q, r.sc, r.k, r.l)
 end
 
 -- A run that was ready and is about to be leased: parked if it is paused by now. Answers whether it was.
@@ -75,6 +71,16 @@ function Ready.caught(r)
   local code = Gates.closed(r.rid, r.f, r.q, r.l, true)
   if code then hold_back(r, code) end
   return code ~= nil
+end
+
+-- A run is leased: its throttles are charged if it is its first time, and its place among the ready is another's.
+function Ready.started(r)
+  if not r.b then Limiters.started(r.rid, r.l) end
+  local ref = Fairness.ref(r.l)
+  if ref then
+    Fairness.leave(r.rid, ref)
+    Backlogs.drain(ref, start_parked)
+  end
 end
 
 -- Give back the slots of a run that leaves ready or running for anything but a queue. `waits`: it goes on later, so it

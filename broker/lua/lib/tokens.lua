@@ -2,6 +2,7 @@
 --   A, A.x  concurrency: slots (lc) of runs that are ready or running (R34)   A+, A.x+  the same; kept while the run waits
 --   A~, A.x~  throttle: runs that it let in and that have not started (lc), beside its clock (lt, R35)
 --   A=, A.x=  singleton: held by its owner (sg) from its making to its end (R38)
+--   F.x%  fairness: a window of ready runs (fr) per value of a key (R39)
 -- A gate is no token, but a backlog of its name: "!<field of pz>" holds all runs of what is paused (R36), "!s|<A=>" those
 -- that another run's singleton keeps waiting.
 -- uses: clock
