@@ -2,8 +2,8 @@
 
 A reference is `<definition>` or `<definition>.<value>`, each part 7 characters (42 bits), and a mark for its kind: none
 for a slot that is given back while the run waits, `+` for one that it keeps, `~` for a throttle, `=` for a singleton,
-`%` for fairness. A run's record has 64 bytes for all of them (R48), enough for four with values, 4 * 15 + 3 blanks; with
-more of them, it takes about 650 bytes more.
+`%` for fairness. A run's record has 64 bytes for all of them (R48), enough for four with values, 4 * 15 + 3 blanks;
+with more of them, it takes about 650 bytes more.
 """
 
 from __future__ import annotations
