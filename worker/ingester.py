@@ -61,6 +61,7 @@ class Ingester:
         self._metrics = metrics
         self._inline_max = inline_max
         self._own_queue = own_queue
+        self._lacks: tuple[Matcher | None, frozenset[str]] = (None, frozenset())
         self._leased = leased
         self._bytes_per_event = 512.0
         self._full = False  # no slot was free for a while
@@ -100,7 +101,7 @@ class Ingester:
             await self._look()
             if self.paused:
                 return PAUSE
-        if not self._ahead():
+        if self._capacity.free <= 0 and not self._ahead():
             try:
                 await asyncio.wait_for(self._capacity.wait(), FULL_FOR)
             except TimeoutError:
@@ -157,6 +158,8 @@ class Ingester:
                 await self._catalog.refresh(dict.fromkeys(event.name for event in stale))
                 for index in reply.stale:
                     batch[index] = self._decider.again(batch[index])
+                # They are sent with the versions of now, so they have to be matched with them, too (R8).
+                events[:] = [self._decider.again(event) for event in events]
             if not self.able:
                 return  # somebody who is takes over what is left
             undecided = {index for index, _, _ in reply.candidates}
@@ -192,7 +195,7 @@ class Ingester:
                         inline_max=self._inline_max,
                         star=knowledge.star,
                         versions=versions,
-                        own_queue=self._own_queue(knowledge.matcher),
+                        own_queue=self._lacking(knowledge.matcher),
                         queues=self._committer.bell_queues,
                         events=batch,
                     )
@@ -223,10 +226,16 @@ class Ingester:
             self._committer.ask()
         return reply
 
+    def _lacking(self, matcher: Matcher) -> frozenset[str]:
+        """The functions that this worker lacks: asked for with every call, found out once per reading of the registry."""
+        if self._lacks[0] is not matcher:
+            self._lacks = (matcher, self._own_queue(matcher))
+        return self._lacks[1]
+
     async def _look(self) -> None:
         """Pause above 100,000 ready runs, or when memory runs out: a stream entry takes a third of a run (R13)."""
         matcher = self._catalog.knowledge.matcher
-        lacking = self._own_queue(matcher)
+        lacking = self._lacking(matcher)
         queues = {definition.queue_key for definition in matcher.definitions.values()}
         queues |= {f"{each.queue_key}:{each.id}" for each in matcher.definitions.values() if each.key in lacking}
         pressure = await self._reader.pressure(queues, self._most_ready)

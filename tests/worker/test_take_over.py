@@ -92,6 +92,28 @@ async def test_an_event_that_can_never_be_ingested_is_buried(redis_url: str, nam
         assert (await raw.xpending(keys.events, "shop"))["pending"] == 0
 
 
+async def test_a_worker_at_rest_takes_over(redis_url: str, namespace: str, raw: Any) -> None:
+    """R11: one that waits for entries is as able as any to ingest what somebody else left behind."""
+    app = App("shop")
+
+    @app.function("seen", on="seen")
+    async def seen(ctx: Context[Any]) -> str:
+        return "seen"
+
+    keys = Keys(namespace)
+    async with live(app, redis_url, namespace) as here:
+        await here.client.send("seen", id="first")
+        [first] = await until_async(lambda: here.client.runs("first", name="seen"))
+        assert await here.client.result(first.id, timeout=30) == "seen"
+        async with raw.pipeline(transaction=True) as pipe:  # at once: the worker waits for it, too
+            pipe.xadd(keys.events, {"n": "seen", "i": "left", "d": b"\xc0"})
+            pipe.xreadgroup("shop", "dead", {keys.events: ">"}, count=1)
+            entry, _ = await pipe.execute()
+        await raw.xclaim(keys.events, "shop", "dead", 0, [entry], idle=20_000, justid=True)
+        [left] = await until_async(lambda: here.client.runs("left", name="seen"))
+        assert await here.client.result(left.id, timeout=30) == "seen"
+
+
 async def test_consumers_go_with_their_incarnation_unless_something_is_pending(driver: Driver) -> None:
     """R11: those who said no goodbye, too; what is pending on one is taken over first."""
     await overdue(driver, 1)
