@@ -18,7 +18,7 @@ local function prepare(call)
   return place .. '='
 end
 
--- Whether each event is fresh, new (R2), and not among those whose runs take several calls (R7); and nothing is paused.
+-- Whether each is fresh, new (R2), not among those whose runs take several calls (R7), its payload's place free; no pause.
 local function all_new(context, supplied)
   local call, keys, n = context.call, { T .. 'po:' .. context.call.app, T .. 'pz' }, 2
   for _, group in ipairs(call.plain) do
@@ -28,6 +28,7 @@ local function all_new(context, supplied)
       local key = RUN .. rid
       n = n + 1
       records[i], keys[n] = key, key
+      if #columns.data[i] > call.inline_max then keys[n + 1], n = T .. 'e:' .. columns.keys[i], n + 1 end
     end
     columns.records = records
     if not columns.claims then
