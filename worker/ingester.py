@@ -227,7 +227,7 @@ class Ingester:
         return reply
 
     def _lacking(self, matcher: Matcher) -> frozenset[str]:
-        """The functions that this worker lacks: asked for with every call, found out once per reading of the registry."""
+        """The functions that this worker lacks: found out once per reading of the registry."""
         if self._lacks[0] is not matcher:
             self._lacks = (matcher, self._own_queue(matcher))
         return self._lacks[1]

@@ -5,8 +5,7 @@ local Plain = {}
 
 local RUN = T .. 'r:'
 
--- What the events of a group have in common, beside their keys: each by name. Answers what the claims of supplied ids begin
--- with.
+-- What the events of a group have in common, each by name. Answers what the claims of supplied ids begin with.
 local function prepare(call)
   local place = T .. 'sn:' .. call.app .. ':'
   for _, group in ipairs(call.plain) do
