@@ -117,7 +117,8 @@ def some_rules(chance: random.Random) -> Rules:
         rules.rate = (chance.randint(1, 6), chance.randint(0, 3) + 0.5)
     collects = chance.choice(["debounce", "batch", ""])
     if collects == "debounce":
-        rules.debounce = (chance.randint(0, 2) + 0.5, chance.randint(3, 6) + 0.5)
+        period = chance.randint(1, 3) + 0.5
+        rules.debounce = (period, period + chance.randint(0, 2))
     elif collects == "batch":
         rules.batch = (chance.randint(1, 5), chance.randint(0, 2) + 0.5)
     return rules
