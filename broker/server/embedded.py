@@ -25,6 +25,7 @@ POLL = 0.01  # seconds between two looks at a server that starts or stops
 SETTINGS = {
     "maxmemory-policy": "noeviction",
     "hash-max-listpack-value": "1024",
+    "zset-max-listpack-entries": "32",
     "save": "",
     # Plain commands instead of a binary head: so another kind or version of server can go on with the data.
     "aof-use-rdb-preamble": "no",
