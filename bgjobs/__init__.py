@@ -11,6 +11,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .broker.async_client import AsyncClient
+    from .broker.bulk_cancel import CancelReport
     from .broker.bulk_retry import RetryReport
     from .broker.client import Client
     from .broker.errors import (
@@ -80,6 +81,7 @@ __all__ = [
     "Batch",
     "BgjobsError",
     "BulkReceipt",
+    "CancelReport",
     "CancelOn",
     "Client",
     "Concurrency",
@@ -153,6 +155,7 @@ __all__ = [
 #: Where each public name comes from; the imports above say the same to type checkers.
 _HOMES = {
     "broker.async_client": ("AsyncClient",),
+    "broker.bulk_cancel": ("CancelReport",),
     "broker.bulk_retry": ("RetryReport",),
     "broker.client": ("Client",),
     "broker.errors": (

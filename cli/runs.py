@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from .cancelling import cancel_chosen
 from .connection import connection
 from .function_choice import function_key
-from .options import shared_options
+from .options import DURATION, shared_options
 from .output import compact, show, state, table
 from .run_story import draw_run, read_story
 from .run_watch import watch_run
@@ -109,21 +110,22 @@ def watch(id: str, interval: float) -> None:
 
 
 @runs.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
-@click.option("--reason", default="", help="Kept with the run.")
+@click.argument("ids", metavar="[ID...]", nargs=-1)
+@click.option("--function", metavar="APP/ID", help="All runs of this function.")
+@click.option("--state", type=click.Choice(("queued", "running", "waiting")), help="All in this state.")
+@click.option("--older-than", type=DURATION, help="All that were made longer ago: 1h, 3 days.")
+@click.option("--match", "matches", metavar="PATH=VALUE", multiple=True, help="All whose events hold it.")
+@click.option("--rate", type=float, help="At most so many a second.")
+@click.option("--dry-run", is_flag=True, help="Only say which are meant.")
+@click.option("--reason", default="", help="Kept with the runs.")
 @shared_options
-def cancel(ids: tuple[str, ...], reason: str) -> None:
-    """Cancel runs. What runs now is asked to stop, and ended after ten seconds. Exit 1 if one had ended before."""
-    client = connection().client
-    outcomes = [{"id": run, "cancelled": client.cancel(run, reason=reason)} for run in ids]
+def cancel(ids: tuple[str, ...], matches: tuple[str, ...], **given: Any) -> None:
+    """Cancel runs by id, or all that pass the filters. What runs now is asked to stop, and ended after ten seconds.
 
-    def draw() -> None:
-        for outcome in outcomes:
-            click.echo(f"{outcome['id']}  {'cancelled' if outcome['cancelled'] else 'had ended already'}")
-
-    show({"runs": outcomes}, draw)
-    if not all(outcome["cancelled"] for outcome in outcomes):
-        click.get_current_context().exit(1)
+    --match data.customer=42 compares with the event's data; the value is JSON, or else text. Exit 1 if one that was
+    named had ended before.
+    """
+    cancel_chosen(connection(), ids, matches, given)
 
 
 @runs.command()

@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypedDict, Unpack
 
-from ..durations import Duration
+from ..bulk_cancel import CancelPlan, CancelReport, cancel_matching
+from ..conversation import Talk
+from ..durations import Duration, seconds
 from ..event import FunctionRef
 from ..explanation import Explanation
 from ..handle import AsyncRunHandle, RunHandle
 from ..model import RunState
 from ..receipt import Receipt
 from ..replaying import replay_run
+from ..requests import Requests
 from ..run_info import RunInfo, StepInfo
 from .face import AsyncFace, Face
+
+
+class CancelAll(TypedDict, total=False):
+    """Which live runs are cancelled, and how; see `CancelPlan`."""
+
+    function: FunctionRef | None
+    state: RunState | None
+    older_than: Duration | None
+    match: Mapping[str, Any]
+    rate: float | None
+    reason: str
+    dry_run: bool
+
+
+def _cancel_all(requests: Requests, given: CancelAll) -> Talk[CancelReport]:
+    function, older = given.get("function"), given.get("older_than")
+    plan = CancelPlan(
+        function=None if function is None else requests.function_key(function),
+        state=given.get("state"),
+        older_than=None if older is None else seconds(older, what="older_than"),
+        match=given.get("match", {}),
+        rate=given.get("rate"),
+        reason=given.get("reason", ""),
+        dry_run=given.get("dry_run", False),
+    )
+    return cancel_matching(requests, plan)
 
 
 class Running(Face):
@@ -84,6 +114,19 @@ class Running(Face):
             RunNotFound: there is no such run, or it is still pending.
         """
         return self._do(self._requests.cancel(run_id, reason))
+
+    def cancel_all(self, **given: Unpack[CancelAll]) -> CancelReport:
+        """Cancel every run that lives now and passes all that is given.
+
+        Args:
+            given: `function`; `state`: queued, waiting or running; `older_than`: a duration since it became eligible;
+                `match`: what its event holds, such as ``{"data.customer": 42}``; `rate`: at most so many a second;
+                `reason`: kept with the runs; `dry_run`: only tell which are meant.
+
+        Raises:
+            UsageError: nothing says which are meant, or a state in which runs have ended.
+        """
+        return self._do(_cancel_all(self._requests, given))
 
     def runs(self, event: str | Receipt, *, name: str | None = None) -> list[RunInfo]:
         """The runs that an event made. Those of replays from the start belong to the run that they replay.
@@ -186,6 +229,10 @@ class AsyncRunning(AsyncFace):
     async def cancel(self, run_id: str, *, reason: str = "") -> bool:
         """See `Client.cancel`."""
         return await self._do(self._requests.cancel(run_id, reason))
+
+    async def cancel_all(self, **given: Unpack[CancelAll]) -> CancelReport:
+        """See `Client.cancel_all`."""
+        return await self._do(_cancel_all(self._requests, given))
 
     async def runs(self, event: str | Receipt, *, name: str | None = None) -> list[RunInfo]:
         """See `Client.runs`."""

@@ -163,3 +163,20 @@ async def test_why_tells_what_holds_a_run(redis_url: str, namespace: str, bgjobs
         drawn = (await bgjobs.go("runs", "why", failed)).lines
         assert any("failed" in line and "RuntimeError: the printer is on fire" in line for line in drawn)
         assert (await bgjobs.go("runs", "show", asleep, "--json")).json["why"] == "it sleeps (step pause)"
+
+
+async def test_cancel_by_filters(redis_url: str, namespace: str, bgjobs: Shell) -> None:
+    async with live(shop(), redis_url, namespace) as here:
+        runs = [(await here.client.send("user/signed-up", {"customer": n})).run_id("series") for n in range(3)]
+        for run in runs:
+            await here.state(run, RunState.WAITING)
+        words = ("runs", "cancel", "--function", "series", "--match", "data.customer=1")
+        dry = await bgjobs.go(*words, "--dry-run")
+        assert (dry.lines, dry.err) == ([runs[1]], "1 would be cancelled.\n")
+        told = (await bgjobs.go(*words, "--json")).json
+        assert told == {"matched": 1, "runs": [{"id": runs[1], "cancelled": True}], "dry_run": False}
+        await here.state(runs[1], RunState.CANCELLED)
+        answer = await bgjobs.go("runs", "cancel", "--state", "waiting")
+        assert answer.err == "2 are cancelled.\n"
+        for wrong in ((), (runs[0], "--state", "waiting"), ("--match", "customer")):
+            await bgjobs.go("runs", "cancel", *wrong, status=2)

@@ -49,6 +49,23 @@ def leased_again(flow: Flow) -> None:
     flow.lease(0, 1)
 
 
+def ready_and_paused(flow: Flow) -> None:
+    """A function is paused when one of its runs is ready already."""
+    flow.create(["a"], 1, 0, 0, 0)
+    flow.switch("a", "f", True)
+    flow.lease(0, 1)
+
+
+def second_death(flow: Flow) -> None:
+    """A worker dies with a run that one has died with before, and with one that is new."""
+    flow.create(["a"], 1, 0, 0, 0)
+    flow.lease(0, 1)
+    flow.worker_dies(0)
+    flow.create(["b"], 1, 0, 0, 0)
+    flow.lease(0, 2)
+    flow.worker_dies(0)
+
+
 def two_limiters(flow: Flow) -> None:
     """A run with two slots ends; behind one limiter waits a run that needs both, behind the other an older one."""
     flow.limit("A", 1)
@@ -166,12 +183,14 @@ FAULTS = (
         "lib/lease.lua",
         "    if reply.seldom().ready.caught(r) then return 0 end\n",
         "",
+        ready_and_paused,
     ),
     Fault(
         "deaths of workers are charged to all of their runs",
         "lib/reap.lua",
         "if crashes >= top then",
         "if crashes >= 0 then",
+        second_death,
     ),
 )
 
