@@ -86,7 +86,7 @@ def in_numbers(shown: str) -> float:
 def test_commands_exist(page: Path) -> None:
     for words in re.findall(
         r"\bbgjobs ((?:[a-z]+(?:-[a-z]+)* )*[a-z]+(?:-[a-z]+)*)",
-        " ".join(re.findall(r"`(bgjobs [^`]*)`", page.read_text())),
+        "\n".join(re.findall(r"`(bgjobs [^`]*)`", page.read_text())),
     ):
         command: click.Command | None = main
         for word in words.split():

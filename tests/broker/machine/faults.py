@@ -91,8 +91,8 @@ FAULTS = (
     Fault(
         "a slot is leaked when its run ends",
         "lib/backlogs.lua",
-        "for _, ref in ipairs(refs(list)) do redis.call('SREM', T .. 'lc:' .. ref, rid) end",
-        "for _, ref in ipairs({ refs(list)[1] }) do redis.call('SREM', T .. 'lc:' .. ref, rid) end",
+        "Fairness.leave(rid, ref) else redis.call('SREM', T .. 'lc:' .. ref, rid) end",
+        "Fairness.leave(rid, ref) elseif ref ~= 'B' then redis.call('SREM', T .. 'lc:' .. ref, rid) end",
     ),
     Fault(
         "a newcomer passes those that wait",
@@ -123,8 +123,8 @@ FAULTS = (
     Fault(
         "a limiter forgets a backlog whose head went",
         "lib/backlogs.lua",
-        "if head[1] then redis.call('ZADD', T .. 'lb:' .. ref, head[2], list) else let_go(list, ref) end",
-        "let_go(list, ref)",
+        "if not head[1] then return let_go(list, ref) end",
+        "if true then return let_go(list, ref) end",
     ),
     Fault(
         "a waiting run keeps its slots",
@@ -173,9 +173,9 @@ FAULTS = (
     ),
     Fault(
         "a throttle is charged again by who goes on",
-        "lib/lease.lua",
-        "if r.l and not r.b then reply.seldom().limiters.started(rid, r.l) end",
-        "if r.l then reply.seldom().limiters.started(rid, r.l) end",
+        "lib/ready.lua",
+        "if not r.b then Limiters.started(r.rid, r.l) end",
+        "Limiters.started(r.rid, r.l)",
         throttled_again,
     ),
     Fault(
