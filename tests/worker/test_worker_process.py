@@ -121,7 +121,7 @@ def test_children_of_a_killed_supervisor_hand_their_runs_back(
     start_worker: StartWorker, client: Client, tmp_path: Path
 ) -> None:
     file = tmp_path / "notes"
-    worker = start_worker(TARGET, processes=2).wait_until_ready()
+    worker = start_worker(TARGET, processes=2, shutdown_timeout="4s").wait_until_ready()
     run = send(client, "stepwise", file=str(file), steps=1000)
     until(lambda: lines(file))
     children = worker.children()
