@@ -32,6 +32,7 @@ def walk(machine: type[Flow], *, examples: int, shrink: bool, number: int = 0) -
     run_state_machine_as_test(machine, settings=chosen)  # type: ignore[no-untyped-call]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", [1, 2])
 def test_runs_keep_every_rule_whatever_happens(redis_url: str, number: int) -> None:
     """R15, R17, R21, R34, R35, R36, R40, R43, R44: places, slots, order, throttles, pauses, limits, fences, deaths."""
