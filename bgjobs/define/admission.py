@@ -80,8 +80,10 @@ def singleton_of(option: object) -> Singleton | None:
     match option:
         case None | Singleton():
             return option
-        case "skip" | "cancel":
-            return Singleton(option)
+        case "skip":
+            return Singleton("skip")
+        case "cancel":
+            return Singleton("cancel")
         case _:
             raise DefinitionError(
                 f"singleton= is {option!r}.", remedy='Give "skip", "cancel", or bgjobs.Singleton("skip", key=...).'

@@ -28,6 +28,10 @@ app = App("shop", retries=2, backoff=bgjobs.Backoff("5s", longest="1h"))
     timeout="5 minutes",
     idempotency="event.data.order_id",
     rate_limit=bgjobs.RateLimit(100, "1 minute", key="event.data.customer_id"),
+    singleton="skip",
+    throttle=bgjobs.Throttle(100, "1 minute", burst=10, key="event.data.customer_id"),
+    fairness=bgjobs.Fairness("event.data.customer_id", window=20),
+    priority="event.data.urgency",
 )
 async def process_order(ctx: Context[OrderCreated]) -> dict[str, int]:
     assert_type(ctx.event.data, OrderCreated)
