@@ -14,15 +14,27 @@ local function hold(name, value)
   end
 end
 
+-- Limit -> function -> value: read once, for a function may have thousands of limits.
+local codes
+local function codes_of(name)
+  if not codes then
+    codes = {}
+    local all = redis.call('HGETALL', T .. 'lv')
+    for i = 1, #all, 2 do
+      local limit, f = string.match(all[i], '^([^|]+)|(.*)$')
+      codes[limit] = codes[limit] or {}
+      codes[limit][f] = all[i + 1]
+    end
+  end
+  codes[name] = codes[name] or {}
+  return codes[name]
+end
+
 -- The smallest value that a function's code gives; nil: none has the limit.
 local function coded(name)
   local found
-  local all = redis.call('HGETALL', T .. 'lv')
-  for i = 1, #all, 2 do
-    if string.match(all[i], '^[^|]+') == name then
-      local value = all[i + 1]
-      if not found or (tonumber(value) or 0) < (tonumber(found) or 0) then found = value end
-    end
+  for _, value in pairs(codes_of(name)) do
+    if not found or (tonumber(value) or 0) < (tonumber(found) or 0) then found = value end
   end
   return found
 end
@@ -40,6 +52,7 @@ function Limits.register(name, f, value)
   local before = redis.call('HGET', T .. 'lv', field)
   if before == value and redis.call('HEXISTS', T .. 'lm', name) == 1 then return end
   redis.call('HSET', T .. 'lv', field, value)
+  codes_of(name)[f] = value
   if before and before ~= value and redis.call('HDEL', T .. 'lo', name) == 1 then
     Audit.note('code', 'clear limit', f, 'its code says ' .. value .. ' now')
   end
@@ -48,7 +61,9 @@ end
 
 -- Function `f` has no such limit any more. What holds stays for runs that still count against it.
 function Limits.forget(name, f)
-  if redis.call('HDEL', T .. 'lv', name .. '|' .. f) == 1 then settle(name) end
+  if redis.call('HDEL', T .. 'lv', name .. '|' .. f) == 0 then return end
+  codes_of(name)[f] = nil
+  settle(name)
 end
 
 -- What an operator says; '' gives the word back to the code. Answers whether there is such a limit, and whether it changed.
