@@ -94,6 +94,7 @@ def test_a_long_storm(start_worker: StartWorker, client: Client, folder: Path) -
     storm(start_worker, client, folder, runs=10_000, every=3.0, lease_ttl="15s")
 
 
+@pytest.mark.timeout(300)
 def test_a_run_that_kills_its_workers_is_found_among_innocent_ones(
     start_worker: StartWorker, client: Client, folder: Path
 ) -> None:
@@ -103,8 +104,8 @@ def test_a_run_that_kills_its_workers_is_found_among_innocent_ones(
         receipt.run_id("storm/patient") for receipt in client.send_many([NewEvent("patient") for _ in range(10)])
     ]
     poison = client.send("poison").run_id("storm/poison")
-    until(lambda: client.run(poison).state == RunState.FAILED, timeout=60)
-    until(lambda: all(client.run(run).state == RunState.COMPLETED for run in innocent), timeout=60)
+    until(lambda: client.run(poison).state == RunState.FAILED, timeout=120)
+    until(lambda: all(client.run(run).state == RunState.COMPLETED for run in innocent), timeout=120)
     [letter] = client.dead_letters.list()
     assert (letter.run_id, letter.error.type) == (poison, "WorkerDied")
     assert sum(line[0] == "poison" for line in notes(folder)) == 3
