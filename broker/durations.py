@@ -62,8 +62,8 @@ def seconds(value: Duration, *, what: str = "duration") -> float:
 
 def milliseconds(value: Duration, *, what: str = "duration") -> int:
     """The length of a duration in whole milliseconds, rounded up: nothing fires early. Raises like `seconds`."""
-    # Rounded before it is rounded up: 0.1 s is 100.00000000000001 ms in binary.
-    return math.ceil(round(seconds(value, what=what) * 1000, 6))
+    # Rounded before it is rounded up: 0.1 s is 100.00000000000001 ms in binary, and hours are off by more than that.
+    return math.ceil(round(seconds(value, what=what) * 1000, 3))
 
 
 def unix_time(value: Moment, *, what: str = "time") -> float:

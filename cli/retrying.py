@@ -27,7 +27,8 @@ def retry_chosen(here: Connection, ids: Sequence[str], everything: bool, given: 
     check_choice(ids, everything, {name: given[name] for name in _FILTERS})
     if ids:
         given = {**{name: value for name, value in given.items() if name not in _FILTERS}, "ids": ids}
-    report = here.client.dead_letters.retry_all(**{**keyed(here, given), "to": function_key(here, given["to"])})
+    options: dict[str, Any] = {**keyed(here, given), "to": function_key(here, given["to"])}
+    report = here.client.dead_letters.retry_all(**options)
     if len(ids) == 1 and report.failed:
         raise report.failed[0].error
     show(_told(report, given["dry_run"]), lambda: _draw(report, given["dry_run"]))

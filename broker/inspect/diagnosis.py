@@ -108,7 +108,7 @@ def _namespace(condition: Condition) -> Iterator[Check]:
         what = f"It has {condition.shards} shards; this bgjobs works with {SHARDS}."
         yield _problem("namespace", what, "Use the same setting everywhere, or another namespace.")
     else:
-        size = f"{_of(condition.shards, 'shard')}, {_of(len(condition.apps), 'app')}"
+        size = f"{_of(SHARDS, 'shard')}, {_of(len(condition.apps), 'app')}"
         yield _ok("namespace", f"schema {condition.schema}, {size}")
 
 
