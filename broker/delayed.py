@@ -47,10 +47,11 @@ def _change(requests: Requests, event_id: str, name: str | None, due_ms: int) ->
     while True:
         if (yield from requests.do(delayed(key, due_ms=due_ms))):
             return True
-        known = (yield from reliably(patience, ("EXISTS", requests.keys(f"fe:{key}"))))[0]
-        if known:
+        state = (yield from reliably(patience, ("HGET", requests.keys(f"fe:{key}"), "state")))[0]
+        if state == b"waiting":
+            continue  # it was taken from the stream in between
+        if state is not None:
             # The record stays for a day. After a lost reply it may be our own first try that has cancelled the event.
-            state = (yield from reliably(patience, ("HGET", requests.keys(f"fe:{key}"), "state")))[0]
             return due_ms == 0 and state == b"cancelled" and patience.ambiguous
         event = yield from find_event(requests.keys, requests.patience(), event_id, name)
         if event.due is None:
